@@ -1,0 +1,38 @@
+"""Facial keypoint detection that lives inside scikit-learn."""
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from sklearn_kpd._version import __version__
+
+if TYPE_CHECKING:
+    from sklearn_kpd.augment import AugmentSampler, AugmentTransformer
+    from sklearn_kpd.regressor import KeypointRegressor
+
+# TensorFlow greets every import with log lines that a user can do nothing about. It reads
+# this once, when it is first imported; a value that the user has set is left alone.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# Imported on first use: TensorFlow takes seconds, and a pickle that holds imgaug objects
+# has to find the module that imports imgaug the right way.
+_CLASSES = {
+    "AugmentSampler": "sklearn_kpd.augment",
+    "AugmentTransformer": "sklearn_kpd.augment",
+    "KeypointRegressor": "sklearn_kpd.regressor",
+}
+_MODULES = ("augment", "datasets", "inspection", "keypoints", "losses", "metrics", "networks")
+
+__all__ = ["AugmentSampler", "AugmentTransformer", "KeypointRegressor", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CLASSES:
+        return getattr(importlib.import_module(_CLASSES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"sklearn_kpd.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_MODULES])

@@ -1,0 +1,89 @@
+"""Arrays and memory maps ▶ shuffled batches for Keras."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from sklearn_kpd.images import Array, to_grey_levels
+from sklearn_kpd.keypoints import FloatArray, to_units
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of images and keypoints, each drawn anew every epoch.
+
+    A batch is a function of the seed, the epoch and its index alone, so that the order in
+    which background threads make the batches changes nothing. Images are read from `images`
+    when their batch is made: a memory map is never read whole.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels)
+        Pixels.
+    rows : ndarray of int
+        The rows of `images` that this set is made of.
+    values : ndarray of shape (len(rows), n_outputs)
+        Keypoints in pixels, NaN where not labelled.
+    gain : float
+        From :func:`sklearn_kpd.images.grey_level_gain`.
+    batch_size : int
+        Rows in a batch; the last one of an epoch may be smaller.
+    sample_weight : ndarray of shape (len(rows),), optional
+        Weights of the rows.
+    augmentations : tuple of Augmentation
+        Applied to each batch in turn.
+    seed : int, optional
+        Seed of order and augmentation. None keeps the order, for validation rows.
+    """
+
+    def __init__(
+        self,
+        images: Array,
+        rows: Array,
+        values: FloatArray,
+        *,
+        gain: float,
+        batch_size: int,
+        sample_weight: FloatArray | None = None,
+        augmentations: tuple[Any, ...] = (),
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(workers=1)
+        self.images = images
+        self.rows = rows
+        self.values = values
+        self.gain = gain
+        self.batch_size = batch_size
+        self.sample_weight = sample_weight
+        self.augmentations = augmentations
+        self.seed = seed
+        self.epoch = 0
+        self._shuffle()
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Array, ...]:
+        # Sorted, so that a memory map is read from front to back.
+        chosen = np.sort(self._order[index * self.batch_size : (index + 1) * self.batch_size])
+        images = to_grey_levels(self.images[self.rows[chosen]], self.gain)
+        values = self.values[chosen]
+        for number, augmentation in enumerate(self.augmentations):
+            rng = np.random.default_rng([self.seed or 0, self.epoch, index, number])
+            points = values.reshape(len(values), -1, 2)
+            images, points = augmentation.apply(images, points, rng)
+            values = points.reshape(len(values), -1)
+        units = to_units(values, self.images.shape[1:3]).astype(np.float32)
+        if self.sample_weight is None:
+            return images, units
+        return images, units, self.sample_weight[chosen].astype(np.float32)
+
+    def on_epoch_end(self) -> None:
+        """Draw a new order, and new numbers for the augmentation."""
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        self._order = np.arange(len(self.rows))
+        if self.seed is not None:
+            np.random.default_rng([self.seed, self.epoch]).shuffle(self._order)

@@ -1,0 +1,131 @@
+"""The only module that imports scikeras: everything that we use of it, and what we mend.
+
+SciKeras 0.13.0 is the last release. It gives us the routing of parameters such as
+``optimizer__learning_rate``, callbacks given as classes, the history over several fits, the
+seeding of Keras and models that can be pickled. Mended here:
+
+- its KerasRegressor cannot stand behind RegressorMixin; BaseWrapper can
+- any attribute became a parameter; here the signature and the routed names are
+- an optimizer instance broke on the second fit; it is copied
+- its ``fit`` and ``predict`` refuse NaN in y and other dtypes at predict; ours replace them
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from scikeras._utils import (
+    get_optimizer_class,
+    route_params,
+    try_to_convert_strings_to_classes,
+    unflatten_params,
+)
+from scikeras.utils.random_state import tensorflow_random_state
+from scikeras.wrappers import BaseWrapper
+from sklearn.base import BaseEstimator, RegressorMixin
+
+
+class KerasRegressorBase(RegressorMixin, BaseWrapper):
+    """A scikit-learn regressor around a Keras model.
+
+    A subclass has the parameters `optimizer`, `loss`, `callbacks`, `verbose` and
+    `random_state`, takes routed parameters as keywords and hands them to `_set_routed`.
+    """
+
+    _routing_prefixes = {"network", "optimizer", "loss", "callbacks", "compile", "fit"}
+    _fit_kwargs = {"verbose"}
+
+    # SciKeras writes its own repr; scikit-learn's knows about defaults and nesting.
+    __repr__ = BaseEstimator.__repr__
+
+    def _set_routed(self, routed: dict[str, Any]) -> None:
+        """Store routed keywords of ``__init__``, and refuse the others as Python would."""
+        for name, value in routed.items():
+            if not self._is_routed(name):
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}"
+                )
+            setattr(self, name, value)
+
+    def _is_routed(self, name: str) -> bool:
+        prefix, separator, rest = name.partition("__")
+        return prefix in self._routing_prefixes and bool(separator and rest)
+
+    def _get_param_names(self) -> list[str]:
+        # scikit-learn's own function is a class method; routed names belong to the instance.
+        names = BaseEstimator.__dict__["_get_param_names"].__func__(type(self))
+        return sorted([*names, *filter(self._is_routed, vars(self))])
+
+    def _routed(self, destination: str) -> dict[str, Any]:
+        """Routed parameters of one destination, their prefix taken off."""
+        return dict(
+            route_params(self.get_params(deep=False), destination, pass_filter=set(), strict=True)
+        )
+
+    def _build(self, network: Callable[..., keras.Model], *args: Any) -> keras.Model:
+        """Call a network function with the routed ``network__`` options, seeded."""
+        with self._seeded():
+            return network(*args, **self._routed("network"))
+
+    def _compile(self, loss: Any, metrics: list[Any]) -> None:
+        """Compile the model with a new optimizer."""
+        self.model_.compile(
+            optimizer=self._new_optimizer(),
+            loss=loss,
+            metrics=metrics,
+            **self._routed("compile"),
+        )
+
+    def _new_optimizer(self) -> keras.optimizers.Optimizer:
+        if isinstance(self.optimizer, keras.optimizers.Optimizer):
+            return type(self.optimizer).from_config(self.optimizer.get_config())
+        optimizer = try_to_convert_strings_to_classes(self.optimizer, get_optimizer_class)
+        return unflatten_params(items=optimizer, params=self._routed("optimizer"))
+
+    def _train(
+        self,
+        batches: keras.utils.PyDataset,
+        validation: keras.utils.PyDataset | None,
+        *,
+        epochs: int,
+        callbacks: list[keras.callbacks.Callback],
+        go_on: bool,
+    ) -> None:
+        """Run ``Model.fit`` and keep its history.
+
+        Parameters
+        ----------
+        batches, validation : PyDataset
+            What to train and to validate on.
+        epochs : int
+            Number of epochs.
+        callbacks : list of Callback
+            In addition to those of the user.
+        go_on : bool
+            Whether the history and the count of the epochs go on where they were.
+        """
+        self._initialize_callbacks()
+        self._fit_callbacks = [*self._fit_callbacks, *callbacks]
+        try:
+            self._fit_keras_model(
+                batches,
+                None,
+                sample_weight=None,
+                warm_start=go_on,
+                epochs=epochs,
+                initial_epoch=self.current_epoch if go_on else 0,
+                validation_data=validation,
+            )
+        finally:
+            for callback in keras.tree.flatten(self._fit_callbacks):
+                callback.set_model(None)  # else every callback would be pickled with a model
+            del self._fit_callbacks, self._predict_callbacks
+        self.history_ = {name: list(values) for name, values in self.history_.items()}
+
+    def _seeded(self) -> contextlib.AbstractContextManager[None]:
+        """Seed Keras for a block, and put every random state back afterwards."""
+        if self._random_state is None:
+            return contextlib.nullcontext()
+        return tensorflow_random_state(self._random_state)
+

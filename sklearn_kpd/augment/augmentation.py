@@ -1,0 +1,114 @@
+"""Augmentation: the policy that AugmentedImages carries and that each batch goes through."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sklearn_kpd.augment import _imgaug, fused
+from sklearn_kpd.augment.draw import draw
+from sklearn_kpd.augment.ranges import Range
+from sklearn_kpd.images import Array
+from sklearn_kpd.keypoints import FloatArray, in_frame
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What `AugmentTransformer` has learnt, ready to be applied to batches.
+
+    Attributes
+    ----------
+    ranges : dict of str to (float, float)
+        Magnitudes, strength included; what does nothing is not in it.
+    flip : float
+        Probability of a horizontal flip.
+    permutation : ndarray of shape (k,), int, or None
+        Which keypoint takes which place in a flip.
+    probability : float
+        Probability of augmenting an image at all.
+    border : {"replicate", "reflect"} or float
+        What lies beyond the frame.
+    out_of_frame : {"nan", "keep", "clip"}
+        What becomes of a keypoint that leaves the frame.
+    engine : {"fused", "imgaug"}
+        Who moves the pixels.
+    ops : list of imgaug augmenters
+        Of the user, for the imgaug engine.
+    seed : int, or None
+        Of the transformer; None leaves the numbers to the caller's generator.
+    """
+
+    ranges: dict[str, Range]
+    flip: float = 0.0
+    permutation: Any = None
+    probability: float = 1.0
+    border: float | str = "replicate"
+    out_of_frame: str = "nan"
+    engine: str = "fused"
+    ops: list[Any] = field(default_factory=list)
+    seed: int | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it changes anything at all."""
+        return bool((self.ranges or self.flip or self.ops) and self.probability)
+
+    def apply(
+        self, images: Array, points: FloatArray, rng: np.random.Generator
+    ) -> tuple[Array, FloatArray]:
+        """Augment a batch with new random numbers.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, height, width, channels), uint8 or float32 in 0..255
+            Not changed.
+        points : ndarray of shape (n, k, 2)
+            Pixels, NaN where not labelled. Not changed.
+        rng : numpy.random.Generator
+            Source of the numbers.
+
+        Returns
+        -------
+        images : ndarray of the same shape and dtype
+        points : ndarray of shape (n, k, 2)
+        """
+        if not self.active or not len(images):
+            return images, points
+        chosen = rng.random(len(images)) < self.probability
+        if chosen.all():
+            return self._move(images, points, rng)
+        if not chosen.any():
+            return images, points
+        images, points = images.copy(), points.copy()
+        images[chosen], points[chosen] = self._move(images[chosen], points[chosen], rng)
+        return images, points
+
+    def _move(
+        self, images: Array, points: FloatArray, rng: np.random.Generator
+    ) -> tuple[Array, FloatArray]:
+        size = images.shape[1], images.shape[2]
+        if self.engine == "fused":
+            numbers = draw(self.ranges, self.flip, len(images), size, rng)
+            images, moved = fused.apply_draw(
+                images, points, numbers, self.permutation, self.border
+            )
+        else:
+            images, moved = _imgaug.apply_ranges(
+                images,
+                points,
+                ranges=self.ranges,
+                flip=self.flip,
+                permutation=self.permutation,
+                border=self.border,
+                ops=self.ops,
+                rng=rng,
+            )
+        return images, self._handle_out_of_frame(moved, size)
+
+    def _handle_out_of_frame(self, points: FloatArray, size: tuple[int, int]) -> FloatArray:
+        if self.out_of_frame == "keep":
+            return points
+        height, width = size
+        if self.out_of_frame == "clip":
+            return np.clip(points, 0, [width - 1, height - 1])
+        return np.where(in_frame(points, size)[..., np.newaxis], points, np.nan)

@@ -1,0 +1,260 @@
+"""The fast engine: one warp by OpenCV an image, one pass for its grey levels.
+
+Everything works on the pixels as they lie in memory, uint8 or float32 in 0..255, and OpenCV
+lets go of Python's lock, so that it runs beside training.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from sklearn_kpd.augment.draw import Draw, move_points
+from sklearn_kpd.images import Array
+from sklearn_kpd.keypoints import FloatArray
+
+Border = str | float
+
+_BORDERS = {"replicate": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT_101}
+
+# The bank holds noise of standard deviation _BANK_STD about _BANK_MEAN in uint8: fine steps
+# for any noise that a face survives, and four standard deviations before it is cut.
+_BANK_SIZE = 1 << 20
+_BANK_MEAN, _BANK_STD = 128.0, 31.0
+
+
+def apply_draw(
+    images: Array,
+    points: FloatArray,
+    draw: Draw,
+    permutation: Any,
+    border: Border,
+) -> tuple[Array, FloatArray]:
+    """Apply drawn numbers to a batch of images and their keypoints.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), uint8 or float32 in 0..255
+        Not changed.
+    points : ndarray of shape (n, k, 2)
+        Pixels; NaN stays NaN. Not changed.
+    draw : Draw
+        One row an image.
+    permutation : ndarray of shape (k,), int, or None
+        From :func:`sklearn_kpd.keypoints.flip_permutation`; needed where an image is flipped.
+    border : {"replicate", "reflect"} or float
+        What lies beyond the frame: the edge, the mirrored image, or a grey level in 0..255.
+
+    Returns
+    -------
+    images : ndarray of the same shape and dtype
+    points : ndarray of shape (n, k, 2)
+    """
+    points = move_labels(points, draw, permutation)
+    images = warp(images, draw.matrices, border)
+    if draw.displacements is not None:
+        images, points = displace(images, points, draw.displacements, border)
+    images = blur(images, draw.blur)
+    images = change_grey_levels(images, draw.gain, draw.offset, draw.noise, draw.noise_start)
+    return cut_out(images, draw.cutout), points
+
+
+def move_labels(points: FloatArray, draw: Draw, permutation: Any) -> FloatArray:
+    """Send keypoints through the matrices of a draw, and swap left and right where mirrored."""
+    if draw.matrices is None:
+        return points
+    moved = move_points(points, draw.matrices)
+    if draw.flipped.any():
+        moved[draw.flipped] = moved[draw.flipped][:, permutation]
+    return moved
+
+
+def warp(images: Array, matrices: FloatArray | None, border: Border) -> Array:
+    """One warp an image, bilinear.
+
+    A flip alone is exact: there every new pixel falls on an old one.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels)
+        Not changed.
+    matrices : ndarray of shape (n, 3, 3), or None
+        From old pixels to new ones.
+    border : {"replicate", "reflect"} or float
+        What lies beyond the frame.
+
+    Returns
+    -------
+    ndarray of the same shape and dtype
+    """
+    if matrices is None:
+        return images
+    flat = _drop_single_channel(images)
+    warped = np.empty_like(flat)
+    size = flat.shape[2], flat.shape[1]
+    options = _border_options(border)
+    if (matrices[:, 2, :2] == 0).all():
+        for image, matrix, target in zip(flat, matrices[:, :2], warped, strict=True):
+            cv2.warpAffine(image, matrix, size, target, **options)
+    else:
+        for image, matrix, target in zip(flat, matrices, warped, strict=True):
+            cv2.warpPerspective(image, matrix, size, target, **options)
+    return warped.reshape(images.shape)
+
+
+def displace(
+    images: Array, points: FloatArray, displacements: FloatArray, border: Border
+) -> tuple[Array, FloatArray]:
+    """Elastic deformation: every new pixel is fetched from a place nearby.
+
+    Simard, Steinkraus and Platt, Best Practices for Convolutional Neural Networks, ICDAR 2003,
+    with the random field drawn at control points and interpolated between them.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels)
+        Not changed.
+    points : ndarray of shape (n, k, 2)
+        Pixels; NaN stays NaN.
+    displacements : ndarray of shape (n, 2, g, g)
+        In x and in y, pixels, at control points spread over the image.
+    border : {"replicate", "reflect"} or float
+        What lies beyond the frame.
+
+    Returns
+    -------
+    images : ndarray of the same shape and dtype
+    points : ndarray of shape (n, k, 2)
+    """
+    flat = _drop_single_channel(images)
+    warped = np.empty_like(flat)
+    moved = np.empty_like(points)
+    height, width = flat.shape[1:3]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    options = _border_options(border)
+    options["interpolation"] = options.pop("flags")
+    for i, grid in enumerate(displacements.astype(np.float32)):
+        field = [cv2.resize(d, (width, height), interpolation=cv2.INTER_CUBIC) for d in grid]
+        cv2.remap(flat[i], x + field[0], y + field[1], dst=warped[i], **options)
+        moved[i] = _fetched_from(points[i], np.stack(field))
+    return warped.reshape(images.shape), moved
+
+
+def _fetched_from(points: FloatArray, field: FloatArray) -> FloatArray:
+    """Where points go when the pixel at p is fetched from p + field(p): solve p + field(p) = q.
+
+    The field changes by less than a pixel from one pixel to the next, so the fixed point of
+    p = q - field(p) exists, and each step comes nearer to it.
+    """
+    labelled = ~np.isnan(points).any(axis=1)
+    target = points[labelled]
+    place = target
+    for _ in range(30):
+        there = [map_coordinates(f, place.T[::-1], order=1, mode="nearest") for f in field]
+        place = target - np.stack(there, axis=1)
+    moved = np.full_like(points, np.nan)
+    moved[labelled] = place
+    return moved
+
+
+def blur(images: Array, sigma: FloatArray | None) -> Array:
+    """Gaussian blur with one standard deviation, in pixels, an image."""
+    if sigma is None:
+        return images
+    flat = _drop_single_channel(images)
+    blurred = np.empty_like(flat)
+    for image, deviation, target in zip(flat, sigma, blurred, strict=True):
+        if deviation > 0.1:  # a kernel of one pixel
+            cv2.GaussianBlur(image, (0, 0), deviation, target, borderType=cv2.BORDER_REFLECT_101)
+        else:
+            target[...] = image
+    return blurred.reshape(images.shape)
+
+
+def change_grey_levels(
+    images: Array,
+    gain: FloatArray | None,
+    offset: FloatArray | None,
+    noise: FloatArray | None,
+    noise_start: FloatArray,
+) -> Array:
+    """Contrast, brightness and noise in one multiply-add, cut to 0..255.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels)
+        Not changed.
+    gain, offset : ndarray of shape (n,), or None
+        Grey levels become ``gain * grey + offset``.
+    noise : ndarray of shape (n,), or None
+        Standard deviation in grey levels.
+    noise_start : ndarray of shape (n,)
+        Where to cut the bank of noise, 0..1.
+
+    Returns
+    -------
+    ndarray of the same shape and dtype
+    """
+    if gain is None and offset is None and noise is None:
+        return images
+    n_images = len(images)
+    flat = images.reshape(n_images, images.shape[1], -1)
+    changed = np.empty_like(flat)
+    gains = np.ones(n_images) if gain is None else gain
+    offsets = np.zeros(n_images) if offset is None else offset
+    if noise is None:
+        for image, a, b, target in zip(flat, gains.tolist(), offsets.tolist(), changed, strict=True):
+            cv2.addWeighted(image, a, image, 0.0, b, target)
+    else:
+        size = flat[0].size
+        bank = noise_bank(max(_BANK_SIZE, 4 * size), flat.dtype.str)
+        starts = (noise_start * (len(bank) - size)).astype(int).tolist()
+        levels = noise / _BANK_STD
+        offsets = offsets - _BANK_MEAN * levels
+        for image, a, b, level, start, target in zip(
+            flat, gains.tolist(), offsets.tolist(), levels.tolist(), starts, changed, strict=True
+        ):
+            cut = bank[start : start + size].reshape(image.shape)
+            cv2.addWeighted(image, a, cut, level, b, target)
+    if changed.dtype != np.uint8:  # OpenCV saturates uint8 itself
+        np.clip(changed, 0, 255, out=changed)
+    return changed.reshape(images.shape)
+
+
+@lru_cache(maxsize=4)
+def noise_bank(size: int, dtype: str) -> Array:
+    """Normal noise of standard deviation 31 about 128, the same in every process."""
+    noise = np.random.default_rng(0).standard_normal(size, dtype=np.float32)
+    levels = _BANK_MEAN + _BANK_STD * noise
+    if dtype == np.dtype(np.uint8).str:
+        levels = np.clip(np.round(levels), 0, 255)
+    bank = levels.astype(dtype)
+    bank.setflags(write=False)
+    return bank
+
+
+def cut_out(images: Array, boxes: Any) -> Array:
+    """Fill one box an image with mid-grey; keypoints under it stay."""
+    if boxes is None:
+        return images
+    images = images.copy()
+    for image, (x0, y0, x1, y1) in zip(images, boxes, strict=True):
+        image[y0:y1, x0:x1] = 128
+    return images
+
+
+def _drop_single_channel(images: Array) -> Array:
+    """OpenCV takes grey images without a channel axis."""
+    images = np.ascontiguousarray(images)
+    return images[..., 0] if images.shape[-1] == 1 else images
+
+
+def _border_options(border: Border) -> dict[str, Any]:
+    options: dict[str, Any] = {"flags": cv2.INTER_LINEAR}
+    if isinstance(border, str):
+        return {**options, "borderMode": _BORDERS[border]}
+    return {
+        **options, "borderMode": cv2.BORDER_CONSTANT, "borderValue": (float(border),) * 4
+    }

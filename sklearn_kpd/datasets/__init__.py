@@ -1,0 +1,6 @@
+"""Data: Kaggle's files and generated faces."""
+
+from sklearn_kpd.datasets._faces import make_faces
+from sklearn_kpd.datasets._kaggle import load_kaggle
+
+__all__ = ["load_kaggle", "make_faces"]

@@ -1,0 +1,166 @@
+"""Images in every form that the package takes ▶ (n, height, width, channels)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_array, validate_data
+
+Array = npt.NDArray[Any]
+ImageShape = tuple[int, int, int]
+
+_ROWS_AT_A_TIME = 1024
+
+
+def check_images(
+    estimator: Any, X: Any, image_shape: tuple[int, ...] | None = None, *, reset: bool
+) -> Array:
+    """Validate images and give them the shape (n, height, width, channels).
+
+    The pixels are neither copied nor converted where they are an array of numbers already,
+    so that a memory map stays on disk.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_``, ``feature_names_in_`` and ``image_shape_`` if `reset`, and is
+        checked against them if not.
+    X : array-like of shape (n, h, w, c), (n, h, w) or (n, h * w * c)
+        Images.
+    image_shape : tuple of int, optional
+        Shape of flat images, (height, width) or (height, width, channels); one number may be
+        -1. By default flat images are grey squares.
+    reset : bool
+        True at fit.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width, channels)
+        A view of `X` where `X` is an array.
+
+    Raises
+    ------
+    ValueError
+        For NaN, infinity, a shape that is none of these, or another size than at fit.
+    """
+    if not reset and not hasattr(X, "ndim"):
+        X = np.asarray(X)
+    ndim = getattr(X, "ndim", None)
+    if ndim is None:
+        X = np.asarray(X) if _is_nested(X) else X
+        ndim = getattr(X, "ndim", None)
+    shape: ImageShape | None = None
+    if ndim in (3, 4):
+        shape = _nd_shape(X.shape)
+        if not reset and shape != estimator.image_shape_:
+            raise ValueError(
+                f"X holds images of {_text(shape)}, but {type(estimator).__name__} was fitted on "
+                f"images of {_text(estimator.image_shape_)}: resize them to that."
+            )
+        if 0 in shape:
+            raise ValueError(f"X holds images with no pixels, of {_text(shape)}.")
+        X = check_array(X, allow_nd=True, dtype="numeric", input_name="X", estimator=estimator)
+        X = X.reshape(len(X), -1)
+    elif ndim is not None and ndim > 4:
+        raise ValueError(
+            "X must have the shape (n, height, width, channels), (n, height, width) or "
+            f"(n, height * width), but its shape is {X.shape}."
+        )
+    X = validate_data(estimator, X, dtype="numeric", reset=reset)
+    if not reset:
+        shape = estimator.image_shape_
+    elif shape is None:
+        shape = _flat_shape(X.shape[1], image_shape)
+    elif image_shape is not None and shape != _flat_shape(X.shape[1], image_shape):
+        raise ValueError(f"image_shape={image_shape} does not fit X, images of {_text(shape)}.")
+    if reset:
+        estimator.image_shape_ = shape
+    assert shape is not None
+    return X.reshape(len(X), *shape)
+
+
+def grey_level_gain(images: Array, fitted_gain: float | None = None) -> float:
+    """What to multiply pixels by, so that they lie in 0..255.
+
+    Integers are grey levels as they are. Floats are taken for 0..1 if none is larger than 1,
+    else for 0..255.
+
+    Parameters
+    ----------
+    images : ndarray
+        Pixels. Read in pieces, never copied whole.
+    fitted_gain : float, optional
+        Gain of the images of `fit`, where those were floats: floats go by it.
+
+    Returns
+    -------
+    float
+        255.0 or 1.0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.images import grey_level_gain
+    >>> grey_level_gain(np.array([[0.0, 1.0]])), grey_level_gain(np.array([[0, 1]]))
+    (255.0, 1.0)
+    """
+    if images.dtype.kind != "f":
+        return 1.0
+    if fitted_gain is not None:
+        return fitted_gain
+    return 255.0 if all(piece.max() <= 1 for piece in _pieces(images)) else 1.0
+
+
+def to_grey_levels(batch: Array, gain: float) -> Array:
+    """Give a batch of images as the network takes it: uint8 as it is, else float32 in 0..255.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.images import to_grey_levels
+    >>> to_grey_levels(np.array([0.5]), 255.0)
+    array([127.5], dtype=float32)
+    """
+    if batch.dtype == np.uint8:
+        return batch
+    return batch.astype(np.float32) * np.float32(gain)
+
+
+def _pieces(images: Array) -> Iterator[Array]:
+    for start in range(0, len(images), _ROWS_AT_A_TIME):
+        yield images[start : start + _ROWS_AT_A_TIME]
+
+
+def _is_nested(X: Any) -> bool:
+    """Whether `X` is a list of lists of lists, or of arrays: images, not rows of pixels."""
+    return isinstance(X, (list, tuple)) and len(X) > 0 and np.ndim(X[0]) > 1
+
+
+def _nd_shape(shape: tuple[int, ...]) -> ImageShape:
+    height, width = shape[1:3]
+    return height, width, shape[3] if len(shape) == 4 else 1
+
+
+def _flat_shape(n_features: int, image_shape: tuple[int, ...] | None) -> ImageShape:
+    if image_shape is None:
+        side = round(n_features**0.5)
+        if side * side != n_features:
+            raise ValueError(
+                f"X has {n_features} columns, which make no square grey image: pass "
+                "image_shape=(height, width) or (height, width, channels), or give X that shape."
+            )
+        return side, side, 1
+    shape = tuple(image_shape) if len(image_shape) == 3 else (*image_shape, 1)
+    known = int(np.prod([size for size in shape if size != -1]))
+    shape = tuple(n_features // known if size == -1 else size for size in shape)
+    if int(np.prod(shape)) != n_features:
+        raise ValueError(
+            f"image_shape={tuple(image_shape)} does not fit X, which has {n_features} columns."
+        )
+    height, width, channels = shape
+    return height, width, channels
+
+
+def _text(shape: ImageShape) -> str:
+    return "x".join(map(str, shape)) + " (height x width x channels)"

@@ -1,0 +1,44 @@
+"""Networks: one file each, and the table of their names.
+
+A network is a function ``network(image_shape, n_outputs, **options)`` that returns a
+``keras.Model``, not compiled. It takes images of `image_shape`, (height, width, channels),
+with pixels in 0..255, and returns (n, n_outputs) in network units (see
+:func:`sklearn_kpd.keypoints.to_units`).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from sklearn_kpd.networks._cnn import cnn
+
+#: Networks by the name that `KeypointRegressor` takes.
+NETWORKS: dict[str, Callable[..., keras.Model]] = {"cnn": cnn}
+
+__all__ = ["NETWORKS", "cnn", "get"]
+
+
+def get(network: Any) -> Callable[..., keras.Model]:
+    """Find a network by its name, or take a callable as it is.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+
+    Examples
+    --------
+    >>> from sklearn_kpd import networks
+    >>> networks.get("cnn")
+    <function cnn at ...>
+    """
+    if callable(network):
+        return network
+    if network not in NETWORKS:
+        names = ", ".join(map(repr, NETWORKS))
+        raise ValueError(
+            f"network={network!r} is unknown; it may be {names}, or a function "
+            "network(image_shape, n_outputs) that returns a keras.Model."
+        )
+    return NETWORKS[network]

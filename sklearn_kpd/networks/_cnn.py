@@ -1,0 +1,55 @@
+"""The seed's CNN: convolutions, pooling, fully connected layers, linear output."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+
+def cnn(
+    image_shape: tuple[int, int, int],
+    n_outputs: int,
+    *,
+    filters: Sequence[int] = (32, 64, 128, 128),
+    units: Sequence[int] = (500,),
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Convolutions, pooling, fully connected layers and a linear output.
+
+    Parameters
+    ----------
+    image_shape : (int, int, int)
+        Height, width and channels.
+    n_outputs : int
+        Coordinates to find.
+    filters : sequence of int, default=(32, 64, 128, 128)
+        Filters of each 3×3 convolution; each is followed by 2×2 max pooling.
+    units : sequence of int, default=(500,)
+        Units of each fully connected layer.
+    dropout : float, default=0.0
+        Share of the inputs of each fully connected layer that training drops.
+
+    Returns
+    -------
+    keras.Model
+        From pixels in 0..255, (n, height, width, channels), to network units, (n, n_outputs).
+
+    Examples
+    --------
+    >>> from sklearn_kpd.networks import cnn
+    >>> cnn((96, 96, 1), 30).output_shape
+    (None, 30)
+    """
+    images = keras.Input(image_shape, name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1)(images)
+    for n_filters in filters:
+        x = layers.Conv2D(
+            n_filters, 3, padding="same", activation="relu", kernel_initializer="he_normal"
+        )(x)
+        x = layers.MaxPooling2D(2, padding="same")(x)
+    x = layers.Flatten()(x)
+    for n_units in units:
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+        x = layers.Dense(n_units, activation="relu", kernel_initializer="he_normal")(x)
+    return keras.Model(images, layers.Dense(n_outputs, name="keypoints")(x), name="cnn")

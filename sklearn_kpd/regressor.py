@@ -1,0 +1,365 @@
+"""KeypointRegressor: a Keras CNN that finds keypoints, as a scikit-learn regressor."""
+
+from numbers import Integral, Real
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._tags import Tags
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
+
+from sklearn_kpd import metrics, networks
+from sklearn_kpd._batches import Batches
+from sklearn_kpd._schedules import SCHEDULES, CosineDecay
+from sklearn_kpd._scikeras import KerasRegressorBase
+from sklearn_kpd.augment.images import AugmentedImages
+from sklearn_kpd.images import Array, check_images, grey_level_gain, to_grey_levels
+from sklearn_kpd.keypoints import (
+    FloatArray,
+    Keypoints,
+    check_keypoints,
+    columns_from_names,
+    from_units,
+    pixels_per_unit,
+)
+from sklearn_kpd.losses import MaskedMeanSquaredError, PixelRMSE
+from sklearn_kpd.missing import POLICIES, apply_policy
+
+_PREDICTION_BATCH = 64
+
+
+class KeypointRegressor(KerasRegressorBase):
+    """Find keypoints in images with a convolutional network.
+
+    Images may have the shape (n, height, width, channels), (n, height, width) or
+    (n, height * width), as integers in 0..255 or floats in 0..1 or 0..255. Keypoints are
+    pixels, (0, 0) the centre of the first pixel, NaN where not labelled: a DataFrame with
+    columns ``<name>_x``, ``<name>_y``, or an array of shape (n, 2 * k) or (n, k, 2).
+
+    Parameters
+    ----------
+    network : str or callable, default="cnn"
+        Name of a network of :mod:`sklearn_kpd.networks`, or a function
+        ``network(image_shape, n_outputs)`` that returns a ``keras.Model``, not compiled, from
+        pixels in 0..255 to network units, in which 0 is the centre of the image and ±1 the
+        edge of its longer side. Its other arguments can be given as ``network__<argument>``.
+    missing : str or imputer, default="mask"
+        What becomes of labels that are missing from the training rows: "mask" (each value
+        that is labelled counts, the others do not), "drop" (rows with a missing label are left
+        out), "mean", "median", "knn", "iterative" (filled by scikit-learn's imputers), or an
+        imputer. The loss leaves out what is still missing, whatever the policy.
+    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
+        Keras optimizer. Its arguments can be given as ``optimizer__<argument>``, for example
+        ``optimizer__learning_rate=3e-4``.
+    learning_rate_schedule : {"cosine", "constant"}, default="cosine"
+        "cosine" warms up over the first twentieth of the training and then falls to 0 with
+        half a cosine. An optimizer that brings a schedule of its own keeps to that.
+    batch_size : int, default=64
+        Images in a batch.
+    epochs : int, default=20
+        Number of passes over the training rows.
+    validation_split : float, default=0.1
+        Share of the rows, drawn at random, that is not trained on, never augmented, and
+        measured after every epoch. 0 for none.
+    patience : int or None, default=10
+        Stop when the validation RMSE has not improved for so many epochs, and restore the
+        weights of the best epoch. None trains for all the epochs and keeps the last weights.
+    image_shape : tuple of int, default=None
+        Shape of flat images, (height, width) or (height, width, channels); one number may be
+        -1. By default flat images are grey squares.
+    callbacks : list of keras.callbacks.Callback, default=None
+        Further callbacks, instances or classes.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights and the optimizer that are there.
+    verbose : int, default=1
+        Keras' progress bar: 1 for a bar, 2 for a line an epoch, 0 for silence.
+    random_state : int, RandomState instance or None, default=None
+        Determines the split, the weights at the start, the order of the batches, and the
+        augmentation if its own `random_state` is None.
+    **routed : dict
+        Arguments for parts, as ``network__<argument>``, ``optimizer__<argument>``,
+        ``callbacks__<argument>``, and ``compile__<argument>``, ``fit__<argument>`` for
+        those functions of ``keras.Model``.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        The network.
+    history_ : dict of str to list of float
+        Per epoch: ``loss`` (network units) and ``rmse`` (pixels) of the training batches as
+        augmented, ``val_loss`` and ``val_rmse`` of the validation rows.
+    keypoint_names_ : tuple of str, or None
+        Names of the keypoints, if y was a DataFrame that has them.
+    image_shape_ : (int, int, int)
+        Height, width and channels.
+    n_features_in_ : int
+        Pixels of an image, times channels.
+    feature_names_in_ : ndarray of str
+        Names of the columns of X, if X was a DataFrame of flat images.
+
+    Examples
+    --------
+    >>> from sklearn_kpd import KeypointRegressor
+    >>> from sklearn_kpd.datasets import make_faces
+    >>> X, y = make_faces(20, random_state=0)
+    >>> regressor = KeypointRegressor(epochs=1, verbose=0, random_state=0).fit(X, y)
+    >>> regressor.predict(X).shape
+    (20, 30)
+    """
+
+    _parameter_constraints = {
+        "network": [str, callable],
+        "missing": [StrOptions(set(POLICIES)), HasMethods(["fit_transform"])],
+        "optimizer": [str, type, keras.optimizers.Optimizer],
+        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "validation_split": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "image_shape": [tuple, list, None],
+        "callbacks": [list, dict, type, keras.callbacks.Callback, None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        network: Any = "cnn",
+        *,
+        missing: Any = "mask",
+        optimizer: Any = "adam",
+        learning_rate_schedule: str = "cosine",
+        batch_size: int = 64,
+        epochs: int = 20,
+        validation_split: float = 0.1,
+        patience: int | None = 10,
+        image_shape: tuple[int, ...] | None = None,
+        callbacks: Any = None,
+        warm_start: bool = False,
+        verbose: int = 1,
+        random_state: Any = None,
+        **routed: Any,
+    ) -> None:
+        self.network = network
+        self.missing = missing
+        self.optimizer = optimizer
+        self.learning_rate_schedule = learning_rate_schedule
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.validation_split = validation_split
+        self.patience = patience
+        self.image_shape = image_shape
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+        self._set_routed(routed)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "KeypointRegressor":
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or AugmentedImages
+            Images, or what `AugmentTransformer` makes of them.
+        y : DataFrame or array-like of shape (n, 2 * k) or (n, k, 2)
+            Keypoints in pixels, NaN where not labelled.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For parameters or data that are wrong; the message says what to do.
+        """
+        return self._fit(X, y, sample_weight, go_on=self.warm_start, one_epoch=False)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "KeypointRegressor":
+        """Train for one more epoch, on all rows and at the optimizer's own learning rate.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, go_on=True, one_epoch=True)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, *, go_on: bool, one_epoch: bool
+    ) -> "KeypointRegressor":
+        # 1 validate
+        self._validate_params()
+        network = networks.get(self.network)
+        go_on = go_on and hasattr(self, "model_")
+        images, augmentations = _unwrap(X)
+        images = check_images(self, images, self.image_shape, reset=not go_on)
+        keypoints = check_keypoints(y)
+        check_consistent_length(images, keypoints.values)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
+        self._check_targets(keypoints, reset=not go_on)
+        rng = check_random_state(self.random_state)
+        self._random_state = None if self.random_state is None else rng.randint(2**31 - 1)
+        seed = self._random_state
+        if seed is None:  # the global state of NumPy is nobody's to move
+            seed = int(np.random.default_rng().integers(2**31 - 1))
+
+        # 2 missing-label policy, on the training rows alone
+        training, validation = _split(
+            len(images), 0 if one_epoch else self.validation_split, seed
+        )
+        columns = keypoints.names and columns_from_names(keypoints.names)
+        kept, values = apply_policy(self.missing, keypoints.values[training], columns)
+        training = training[kept]
+
+        # 3 pixels ▶ network units and 4 batches, drawn anew every epoch
+        self.gain_ = self._gain(images)
+
+        def batches(rows: Array, values: FloatArray, **options: Any) -> Batches:
+            weights = None if sample_weight is None else sample_weight[rows]
+            return Batches(
+                images, rows, values, gain=self.gain_, batch_size=self.batch_size,
+                sample_weight=weights, **options,
+            )
+
+        training_set = batches(training, values, augmentations=augmentations, seed=seed)
+        validation_set = None
+        if len(validation):
+            validation_set = batches(validation, keypoints.values[validation])
+
+        # 5 masked loss ▶ Keras ▶ history_
+        if not go_on:
+            n_outputs = keypoints.values.shape[1]
+            self.model_ = self._build(network, self.image_shape_, n_outputs)
+            _check_output(self.model_, n_outputs)
+            scale = pixels_per_unit(self.image_shape_[:2])
+            self._compile(MaskedMeanSquaredError(), [PixelRMSE(scale)])
+        epochs = 1 if one_epoch else self.epochs
+        self._train(
+            training_set,
+            validation_set,
+            epochs=epochs,
+            callbacks=[] if one_epoch else self._own_callbacks(
+                epochs * len(training_set), validation_set is not None
+            ),
+            go_on=go_on,
+        )
+        return self
+
+    def predict(self, X: Any) -> FloatArray:
+        """Find the keypoints.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the size that was fitted, in any of the forms that `fit` takes.
+
+        Returns
+        -------
+        ndarray of shape (n, 2 * k) or (n, k, 2), as y had, float64
+            Keypoints in pixels.
+        """
+        check_is_fitted(self)
+        images = check_images(self, X, reset=False)
+        gain = grey_level_gain(images, self.gain_ if self.float_pixels_ else None)
+        # Called directly: Keras' predict compiles a function for every new model and shape,
+        # which costs more than it saves, and TensorFlow warns of it in every grid search.
+        size = max(self.batch_size, _PREDICTION_BATCH)
+        units = [
+            keras.ops.convert_to_numpy(
+                self.model_(to_grey_levels(images[start : start + size], gain), training=False)
+            )
+            for start in range(0, len(images), size)
+        ]
+        pixels = from_units(np.concatenate(units).astype(np.float64), self.image_shape_[:2])
+        return pixels.reshape(len(images), *self.y_shape_)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R² of the labelled values, averaged over the coordinates.
+
+        Parameters
+        ----------
+        X : array-like
+            Images.
+        y : DataFrame or array-like
+            Keypoints in pixels, NaN where not labelled.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        return metrics.r2_score(y, self.predict(X), sample_weight=sample_weight)
+
+    def _check_targets(self, keypoints: Keypoints, *, reset: bool) -> None:
+        if reset:
+            self.y_shape_ = keypoints.shape
+            self.keypoint_names_ = keypoints.names
+        elif keypoints.shape != self.y_shape_:
+            raise ValueError(
+                f"y has the shape (n, *{keypoints.shape}), but {type(self).__name__} was fitted "
+                f"on (n, *{self.y_shape_})."
+            )
+
+    def _gain(self, images: Array) -> float:
+        self.float_pixels_ = images.dtype.kind == "f"
+        return grey_level_gain(images)
+
+    def _own_callbacks(self, n_batches: int, validated: bool) -> list[keras.callbacks.Callback]:
+        callbacks: list[keras.callbacks.Callback] = []
+        rate = self.model_.optimizer._learning_rate
+        if self.learning_rate_schedule == "cosine" and not isinstance(
+            rate, keras.optimizers.schedules.LearningRateSchedule
+        ):
+            callbacks.append(CosineDecay(float(rate.numpy()), n_batches))
+        if self.patience is not None and validated:
+            callbacks.append(
+                keras.callbacks.EarlyStopping(
+                    "val_rmse", mode="min", patience=self.patience, restore_best_weights=True
+                )
+            )
+        return callbacks
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _unwrap(X: Any) -> tuple[Any, tuple[Any, ...]]:
+    if isinstance(X, AugmentedImages):
+        return X.images, X.augmentations
+    return X, ()
+
+
+def _split(n_samples: int, validation_split: float, seed: int) -> tuple[Array, Array]:
+    """Rows to train on and rows to validate on, drawn at random."""
+    order = np.random.default_rng(seed).permutation(n_samples)
+    n_validation = min(int(n_samples * validation_split), n_samples - 1)
+    return np.sort(order[n_validation:]), np.sort(order[:n_validation])
+
+
+def _check_output(model: keras.Model, n_outputs: int) -> None:
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"The network function must return a keras.Model; it returned {model!r}.")
+    if model.output_shape != (None, n_outputs):
+        raise ValueError(
+            f"The network's output must have the shape (None, {n_outputs}), an x and a y for each "
+            f"keypoint, but its shape is {model.output_shape}."
+        )
