@@ -36,6 +36,12 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
     _routing_prefixes = {"network", "optimizer", "loss", "callbacks", "compile", "fit"}
     _fit_kwargs = {"verbose"}
 
+    model_: keras.Model
+    history_: dict[str, list[float]]
+    _fit_callbacks: list[Any]
+    _predict_callbacks: list[Any]
+    _random_state: int | None
+
     # SciKeras writes its own repr; scikit-learn's knows about defaults and nesting.
     __repr__ = BaseEstimator.__repr__
 
@@ -128,4 +134,3 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         if self._random_state is None:
             return contextlib.nullcontext()
         return tensorflow_random_state(self._random_state)
-

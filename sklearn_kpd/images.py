@@ -13,24 +13,68 @@ ImageShape = tuple[int, int, int]
 _ROWS_AT_A_TIME = 1024
 
 
-def check_images(
-    estimator: Any, X: Any, image_shape: tuple[int, ...] | None = None, *, reset: bool
-) -> Array:
-    """Validate images and give them the shape (n, height, width, channels).
+def as_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
+    """Give images in any form the shape (n, height, width, channels).
 
     The pixels are neither copied nor converted where they are an array of numbers already,
     so that a memory map stays on disk.
 
     Parameters
     ----------
-    estimator : estimator
-        Gets ``n_features_in_``, ``feature_names_in_`` and ``image_shape_`` if `reset`, and is
-        checked against them if not.
     X : array-like of shape (n, h, w, c), (n, h, w) or (n, h * w * c)
         Images.
     image_shape : tuple of int, optional
         Shape of flat images, (height, width) or (height, width, channels); one number may be
         -1. By default flat images are grey squares.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width, channels)
+        A view of `X` where `X` is an array.
+
+    Raises
+    ------
+    ValueError
+        For NaN, infinity, no images at all or a shape that is none of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.images import as_images
+    >>> as_images(np.zeros((5, 9216))).shape
+    (5, 96, 96, 1)
+    """
+    X = check_array(X, allow_nd=True, dtype="numeric", input_name="X")
+    if X.ndim > 4:
+        raise ValueError(
+            "X must have the shape (n, height, width, channels), (n, height, width) or "
+            f"(n, height * width), but its shape is {X.shape}."
+        )
+    if X.ndim == 2:
+        shape = _flat_shape(X.shape[1], image_shape)
+    else:
+        shape = _nd_shape(X.shape)
+        if 0 in shape:
+            raise ValueError(f"X holds images with no pixels, of {_text(shape)}.")
+        if image_shape is not None and shape != _flat_shape(int(np.prod(shape)), image_shape):
+            raise ValueError(
+                f"image_shape={image_shape} does not fit X, images of {_text(shape)}."
+            )
+    return X.reshape(len(X), *shape)
+
+
+def check_images(
+    estimator: Any, X: Any, image_shape: tuple[int, ...] | None = None, *, reset: bool
+) -> Array:
+    """Validate the images that an estimator was given.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_``, ``feature_names_in_`` and ``image_shape_`` if `reset`, and is
+        checked against them if not.
+    X, image_shape
+        As in :func:`as_images`.
     reset : bool
         True at fit.
 
@@ -42,42 +86,26 @@ def check_images(
     Raises
     ------
     ValueError
-        For NaN, infinity, a shape that is none of these, or another size than at fit.
+        As :func:`as_images`, and for images of another size than at fit.
     """
-    if not reset and not hasattr(X, "ndim"):
+    if isinstance(X, (list, tuple)):
         X = np.asarray(X)
-    ndim = getattr(X, "ndim", None)
-    if ndim is None:
-        X = np.asarray(X) if _is_nested(X) else X
-        ndim = getattr(X, "ndim", None)
-    shape: ImageShape | None = None
-    if ndim in (3, 4):
-        shape = _nd_shape(X.shape)
+    if getattr(X, "ndim", 2) < 3:
+        X = validate_data(estimator, X, dtype="numeric", reset=reset)
+        images = as_images(X, image_shape if reset else estimator.image_shape_)
+    else:
+        images = as_images(X, image_shape if reset else None)
+        shape = images.shape[1:]
         if not reset and shape != estimator.image_shape_:
             raise ValueError(
                 f"X holds images of {_text(shape)}, but {type(estimator).__name__} was fitted on "
                 f"images of {_text(estimator.image_shape_)}: resize them to that."
             )
-        if 0 in shape:
-            raise ValueError(f"X holds images with no pixels, of {_text(shape)}.")
-        X = check_array(X, allow_nd=True, dtype="numeric", input_name="X", estimator=estimator)
-        X = X.reshape(len(X), -1)
-    elif ndim is not None and ndim > 4:
-        raise ValueError(
-            "X must have the shape (n, height, width, channels), (n, height, width) or "
-            f"(n, height * width), but its shape is {X.shape}."
-        )
-    X = validate_data(estimator, X, dtype="numeric", reset=reset)
-    if not reset:
-        shape = estimator.image_shape_
-    elif shape is None:
-        shape = _flat_shape(X.shape[1], image_shape)
-    elif image_shape is not None and shape != _flat_shape(X.shape[1], image_shape):
-        raise ValueError(f"image_shape={image_shape} does not fit X, images of {_text(shape)}.")
+        flat = images.reshape(len(images), -1)
+        validate_data(estimator, flat, skip_check_array=True, reset=reset)
     if reset:
-        estimator.image_shape_ = shape
-    assert shape is not None
-    return X.reshape(len(X), *shape)
+        estimator.image_shape_ = images.shape[1:]
+    return images
 
 
 def grey_level_gain(images: Array, fitted_gain: float | None = None) -> float:
@@ -130,11 +158,6 @@ def to_grey_levels(batch: Array, gain: float) -> Array:
 def _pieces(images: Array) -> Iterator[Array]:
     for start in range(0, len(images), _ROWS_AT_A_TIME):
         yield images[start : start + _ROWS_AT_A_TIME]
-
-
-def _is_nested(X: Any) -> bool:
-    """Whether `X` is a list of lists of lists, or of arrays: images, not rows of pixels."""
-    return isinstance(X, (list, tuple)) and len(X) > 0 and np.ndim(X[0]) > 1
 
 
 def _nd_shape(shape: tuple[int, ...]) -> ImageShape:

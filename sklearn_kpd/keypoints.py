@@ -190,8 +190,7 @@ def flip_permutation(
     """
     names = None if names is None else list(names)
     if flip_pairs is not None:
-        pairs = [tuple(_keypoint_index(item, n_keypoints, names) for item in _pair(pair))
-                 for pair in flip_pairs]
+        pairs = [_read_pair(pair, n_keypoints, names) for pair in flip_pairs]
     elif names is not None:
         pairs = _pairs_from_names(names)
     else:
@@ -209,12 +208,15 @@ def flip_permutation(
     return permutation
 
 
-def _pair(pair: Any) -> tuple[Any, Any]:
+def _read_pair(pair: Any, n_keypoints: int, names: list[str] | None) -> tuple[int, int]:
     try:
         left, right = pair
     except (TypeError, ValueError) as error:
         raise ValueError(f"flip_pairs must hold pairs of keypoints; got {pair!r}.") from error
-    return left, right
+    return (
+        _keypoint_index(left, n_keypoints, names),
+        _keypoint_index(right, n_keypoints, names),
+    )
 
 
 def _keypoint_index(item: Any, n_keypoints: int, names: list[str] | None) -> int:
@@ -224,7 +226,7 @@ def _keypoint_index(item: Any, n_keypoints: int, names: list[str] | None) -> int
         return names.index(item)
     if not isinstance(item, (int, np.integer)) or not 0 <= item < n_keypoints:
         raise ValueError(
-            f"flip_pairs holds {item!r}; it may hold names, or indices from 0 to {n_keypoints - 1}."
+            f"flip_pairs holds {item!r}; it may hold names or indices from 0 to {n_keypoints - 1}."
         )
     return int(item)
 
@@ -380,4 +382,5 @@ def in_frame(points: FloatArray, image_size: tuple[int, int]) -> npt.NDArray[np.
     array([ True, False])
     """
     height, width = image_size
-    return ((points >= -0.5) & (points <= [width - 0.5, height - 0.5])).all(axis=-1)
+    inside = (points >= -0.5) & (points <= np.array([width - 0.5, height - 0.5]))
+    return np.asarray(inside.all(axis=-1))

@@ -61,7 +61,12 @@ def mean_squared_error(
     1.66...
     """
     return _score(
-        sklearn_metrics.mean_squared_error, np.square, _identity, y_true, y_pred, sample_weight,
+        sklearn_metrics.mean_squared_error,
+        np.square,
+        _identity,
+        y_true,
+        y_pred,
+        sample_weight,
         multioutput,
     )
 
@@ -95,8 +100,13 @@ def root_mean_squared_error(
     1.33...
     """
     return _score(
-        sklearn_metrics.root_mean_squared_error, np.square, np.sqrt, y_true, y_pred,
-        sample_weight, multioutput,
+        sklearn_metrics.root_mean_squared_error,
+        np.square,
+        np.sqrt,
+        y_true,
+        y_pred,
+        sample_weight,
+        multioutput,
     )
 
 
@@ -123,7 +133,12 @@ def mean_absolute_error(
     1.0
     """
     return _score(
-        sklearn_metrics.mean_absolute_error, np.abs, _identity, y_true, y_pred, sample_weight,
+        sklearn_metrics.mean_absolute_error,
+        np.abs,
+        _identity,
+        y_true,
+        y_pred,
+        sample_weight,
         multioutput,
     )
 

@@ -1,10 +1,12 @@
 """Missing-label policies: what becomes of NaN in y before training."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 # Importing this is how scikit-learn has IterativeImputer enabled.
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
@@ -19,9 +21,7 @@ _IMPUTERS = {
     "mean": lambda: SimpleImputer(strategy="mean"),
     "median": lambda: SimpleImputer(strategy="median"),
     "knn": lambda: KNNImputer(),
-    # Few neighbours suffice, as keypoints of a face hang together closely; the tolerance is
-    # in units of the largest coordinate, so 1e-2 stops at about a pixel.
-    "iterative": lambda: IterativeImputer(n_nearest_features=10, tol=1e-2, random_state=0),
+    "iterative": lambda: IterativeImputer(random_state=0),
 }
 
 
@@ -33,7 +33,7 @@ def apply_policy(
     Parameters
     ----------
     missing : {"mask", "drop", "mean", "median", "knn", "iterative"} or imputer
-        "mask" leaves NaN to the masked loss; "drop" leaves out every row with a NaN; the
+        "mask" leaves NaN to the masked loss, and warns of a column with no label at all; "drop" leaves out every row with a NaN; the
         others fill NaN by scikit-learn's SimpleImputer, KNNImputer or IterativeImputer, or
         by a clone of the imputer that is given.
     values : ndarray of shape (n, n_outputs)
@@ -51,8 +51,8 @@ def apply_policy(
     Raises
     ------
     ValueError
-        For an unknown policy, or if labels needed by the policy are missing: no complete row
-        for "drop", a column with no label at all for an imputer.
+        For an unknown policy, if nothing is labelled, or if the policy lacks labels: a complete
+        row for "drop", one in each column for an imputer.
 
     Examples
     --------
@@ -64,9 +64,20 @@ def apply_policy(
     check_policy(missing)
     labelled = ~np.isnan(values)
     rows = np.arange(len(values))
+    if not labelled.any():
+        raise ValueError("y has no label at all in the training rows: there is nothing to learn.")
+    unlabelled = [
+        _name(column, columns) for column in np.flatnonzero(~labelled.any(axis=0)).tolist()
+    ]
     if isinstance(missing, str) and missing == "mask":
+        if unlabelled:
+            warnings.warn(
+                f"{', '.join(unlabelled)} has no label in the training rows: what is predicted "
+                "there means nothing. Leave the column out, or add labels.",
+                UserWarning,
+                stacklevel=4,
+            )
         return rows, values
-    unlabelled = [_name(column, columns) for column in np.flatnonzero(~labelled.any(axis=0))]
     if unlabelled:
         raise ValueError(
             f"missing={missing!r} needs labels in every column of y, but {', '.join(unlabelled)} "
@@ -83,7 +94,11 @@ def apply_policy(
     if labelled.all():
         return rows, values
     imputer = _IMPUTERS[missing]() if isinstance(missing, str) else clone(missing)
-    filled = np.asarray(imputer.fit_transform(values))
+    with warnings.catch_warnings():
+        if isinstance(missing, str) and missing == "iterative":
+            # Its ten rounds are enough, and on Kaggle's labels thirty do not converge either.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        filled = np.asarray(imputer.fit_transform(values))
     if filled.shape != values.shape:
         raise ValueError(
             f"The imputer of missing={missing!r} made {filled.shape[1]} columns of "

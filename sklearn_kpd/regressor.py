@@ -23,6 +23,7 @@ from sklearn_kpd.keypoints import (
     columns_from_names,
     from_units,
     pixels_per_unit,
+    to_units,
 )
 from sklearn_kpd.losses import MaskedMeanSquaredError, PixelRMSE
 from sklearn_kpd.missing import POLICIES, apply_policy
@@ -58,7 +59,7 @@ class KeypointRegressor(KerasRegressorBase):
         half a cosine. An optimizer that brings a schedule of its own keeps to that.
     batch_size : int, default=64
         Images in a batch.
-    epochs : int, default=20
+    epochs : int, default=30
         Number of passes over the training rows.
     validation_split : float, default=0.1
         Share of the rows, drawn at random, that is not trained on, never augmented, and
@@ -133,7 +134,7 @@ class KeypointRegressor(KerasRegressorBase):
         optimizer: Any = "adam",
         learning_rate_schedule: str = "cosine",
         batch_size: int = 64,
-        epochs: int = 20,
+        epochs: int = 30,
         validation_split: float = 0.1,
         patience: int | None = 10,
         image_shape: tuple[int, ...] | None = None,
@@ -216,10 +217,11 @@ class KeypointRegressor(KerasRegressorBase):
             seed = int(np.random.default_rng().integers(2**31 - 1))
 
         # 2 missing-label policy, on the training rows alone
-        training, validation = _split(
-            len(images), 0 if one_epoch else self.validation_split, seed
-        )
-        columns = keypoints.names and columns_from_names(keypoints.names)
+        rows = np.arange(len(images)) if sample_weight is None else np.flatnonzero(sample_weight)
+        if not len(rows):
+            raise ValueError("sample_weight is 0 for every row: there is nothing to learn.")
+        training, validation = _split(rows, 0 if one_epoch else self.validation_split, seed)
+        columns = None if keypoints.names is None else columns_from_names(keypoints.names)
         kept, values = apply_policy(self.missing, keypoints.values[training], columns)
         training = training[kept]
 
@@ -229,8 +231,13 @@ class KeypointRegressor(KerasRegressorBase):
         def batches(rows: Array, values: FloatArray, **options: Any) -> Batches:
             weights = None if sample_weight is None else sample_weight[rows]
             return Batches(
-                images, rows, values, gain=self.gain_, batch_size=self.batch_size,
-                sample_weight=weights, **options,
+                images,
+                rows,
+                values,
+                gain=self.gain_,
+                batch_size=self.batch_size,
+                sample_weight=weights,
+                **options,
             )
 
         training_set = batches(training, values, augmentations=augmentations, seed=seed)
@@ -243,6 +250,7 @@ class KeypointRegressor(KerasRegressorBase):
             n_outputs = keypoints.values.shape[1]
             self.model_ = self._build(network, self.image_shape_, n_outputs)
             _check_output(self.model_, n_outputs)
+            _start_from_mean(self.model_, training_set)
             scale = pixels_per_unit(self.image_shape_[:2])
             self._compile(MaskedMeanSquaredError(), [PixelRMSE(scale)])
         epochs = 1 if one_epoch else self.epochs
@@ -250,9 +258,9 @@ class KeypointRegressor(KerasRegressorBase):
             training_set,
             validation_set,
             epochs=epochs,
-            callbacks=[] if one_epoch else self._own_callbacks(
-                epochs * len(training_set), validation_set is not None
-            ),
+            callbacks=[]
+            if one_epoch
+            else self._own_callbacks(epochs * len(training_set), validation_set is not None),
             go_on=go_on,
         )
         return self
@@ -348,10 +356,10 @@ def _unwrap(X: Any) -> tuple[Any, tuple[Any, ...]]:
     return X, ()
 
 
-def _split(n_samples: int, validation_split: float, seed: int) -> tuple[Array, Array]:
+def _split(rows: Array, validation_split: float, seed: int) -> tuple[Array, Array]:
     """Rows to train on and rows to validate on, drawn at random."""
-    order = np.random.default_rng(seed).permutation(n_samples)
-    n_validation = min(int(n_samples * validation_split), n_samples - 1)
+    order = np.random.default_rng(seed).permutation(rows)
+    n_validation = min(int(len(rows) * validation_split), len(rows) - 1)
     return np.sort(order[n_validation:]), np.sort(order[:n_validation])
 
 
@@ -363,3 +371,15 @@ def _check_output(model: keras.Model, n_outputs: int) -> None:
             f"The network's output must have the shape (None, {n_outputs}), an x and a y for each "
             f"keypoint, but its shape is {model.output_shape}."
         )
+
+
+def _start_from_mean(model: keras.Model, batches: Batches) -> None:
+    """Set the bias of a fully connected last layer to the mean of the labels."""
+    layer = model.layers[-1]
+    if isinstance(layer, keras.layers.Dense) and layer.use_bias:
+        units = to_units(batches.values, batches.images.shape[1:3])
+        weights = (~np.isnan(units)).astype(float)
+        if batches.sample_weight is not None:
+            weights *= batches.sample_weight[:, np.newaxis]
+        total = weights.sum(axis=0)
+        layer.bias.assign((weights * np.nan_to_num(units)).sum(axis=0) / np.where(total, total, 1))

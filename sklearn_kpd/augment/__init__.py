@@ -8,4 +8,4 @@ from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.augment.sampler import AugmentSampler
 from sklearn_kpd.augment.transformer import AugmentTransformer
 
-__all__ = ["AugmentSampler", "AugmentTransformer", "AugmentedImages", "Augmentation"]
+__all__ = ["AugmentSampler", "AugmentTransformer", "Augmentation", "AugmentedImages"]

@@ -28,7 +28,7 @@ from sklearn_kpd.keypoints import FloatArray, from_corner, to_corner
 @contextmanager
 def _sctypes() -> Iterator[None]:
     """Give NumPy 2 the attribute that imgaug reads at import, for as long as that takes."""
-    if hasattr(np, "sctypes"):
+    if hasattr(np, "sctypes"):  # noqa: NPY201
         yield
         return
     np.sctypes = {  # type: ignore[attr-defined]
@@ -41,7 +41,7 @@ def _sctypes() -> Iterator[None]:
     try:
         yield
     finally:
-        del np.sctypes  # type: ignore[attr-defined]
+        del np.sctypes  # type: ignore[attr-defined]  # noqa: NPY201
 
 
 try:
@@ -136,7 +136,7 @@ def apply_ranges(
         points = points.copy()
         points[flipped] = _flip(points[flipped], images.shape[2])[:, permutation]
     images, points = _augment(_geometry(ranges, images.shape, border), images, points, rng)
-    warps = {name: ranges[name] for name in ("perspective", "elastic") if name in ranges}
+    warps: dict[str, Range] = {n: r for n, r in ranges.items() if n in ("perspective", "elastic")}
     if warps:
         numbers = draw(warps, 0.0, len(images), images.shape[1:3], rng)
         images = fused.warp(images, numbers.matrices, border)
@@ -160,13 +160,14 @@ def _flip(points: FloatArray, width: int) -> FloatArray:
 
 def _geometry(ranges: dict[str, Range], shape: tuple[int, ...], border: float | str) -> Any:
     fill: dict[str, Any] = (
-        {"mode": _BORDERS[border]} if isinstance(border, str) else
-        {"mode": "constant", "cval": border}
+        {"mode": _BORDERS[border]}
+        if isinstance(border, str)
+        else {"mode": "constant", "cval": border}
     )
     steps = []
     if "crop" in ranges:
         steps.append(iaa.Crop(percent=ranges["crop"], interpolation="linear"))
-    affine = {}
+    affine: dict[str, Any] = {}
     if "rotation" in ranges:
         affine["rotate"] = ranges["rotation"]
     if "scale" in ranges:

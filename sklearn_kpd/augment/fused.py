@@ -205,7 +205,9 @@ def change_grey_levels(
     gains = np.ones(n_images) if gain is None else gain
     offsets = np.zeros(n_images) if offset is None else offset
     if noise is None:
-        for image, a, b, target in zip(flat, gains.tolist(), offsets.tolist(), changed, strict=True):
+        for image, a, b, target in zip(
+            flat, gains.tolist(), offsets.tolist(), changed, strict=True
+        ):
             cv2.addWeighted(image, a, image, 0.0, b, target)
     else:
         size = flat[0].size
@@ -255,6 +257,4 @@ def _border_options(border: Border) -> dict[str, Any]:
     options: dict[str, Any] = {"flags": cv2.INTER_LINEAR}
     if isinstance(border, str):
         return {**options, "borderMode": _BORDERS[border]}
-    return {
-        **options, "borderMode": cv2.BORDER_CONSTANT, "borderValue": (float(border),) * 4
-    }
+    return {**options, "borderMode": cv2.BORDER_CONSTANT, "borderValue": (float(border),) * 4}

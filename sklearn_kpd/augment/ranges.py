@@ -95,12 +95,13 @@ def resolve_ranges(magnitudes: dict[str, Any], strength: float) -> dict[str, Ran
 
 def _read(name: str, value: Any, operation: Operation) -> Range:
     if isinstance(value, Real) and not isinstance(value, bool):
-        if not 0 <= value:  # NaN is refused too
+        number = float(value)
+        if not number >= 0:  # NaN is refused too
             raise ValueError(
-                f"{name}={value!r} is not a magnitude: it must be 0 or more, or a (low, high) pair."
+                f"{name}={value!r} is not a magnitude: it must be 0 or more, or a pair."
             )
-        low = operation.neutral - value if operation.symmetric else 0.0
-        return float(low), float(operation.neutral + value)
+        low = operation.neutral - number if operation.symmetric else 0.0
+        return low, operation.neutral + number
     try:
         low, high = (float(v) for v in value)
     except (TypeError, ValueError) as error:

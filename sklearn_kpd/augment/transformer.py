@@ -28,7 +28,7 @@ class AugmentBase(BaseEstimator):
     """Parameters, and how to make an `Augmentation` of them."""
 
     _parameter_constraints: dict[str, list[Any]] = {
-        **{name: _MAGNITUDE for name in OPERATIONS},
+        **dict.fromkeys(OPERATIONS, _MAGNITUDE),
         "flip": [Interval(Real, 0, 1, closed="both")],
         "strength": [Interval(Real, 0, None, closed="left")],
         "probability": [Interval(Real, 0, 1, closed="both")],
@@ -119,9 +119,7 @@ class AugmentBase(BaseEstimator):
                 n_keypoints = keypoints.values.shape[1] // 2
                 permutation = flip_permutation(n_keypoints, keypoints.names, self.flip_pairs)
         elif flip:
-            raise ValueError(
-                "y is None, but a flip has to know the keypoints: pass y, or flip=0."
-            )
+            raise ValueError("y is None, but a flip has to know the keypoints: pass y, or flip=0.")
         seed = None
         if self.random_state is not None:
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))

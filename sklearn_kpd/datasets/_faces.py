@@ -149,8 +149,13 @@ def _draw_face(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     back = head * np.array([1.12, 1.06]) + np.array([0, -0.06])
     _fill(canvas, project(_with_depth(back, -0.15)), hair)
     for s in sides.values():
-        _ellipse(canvas, project([s * 0.5, 0.0, -0.2])[0], size * np.array([0.06, 0.13]), roll,
-                 skin * 0.85)
+        _ellipse(
+            canvas,
+            project([s * 0.5, 0.0, -0.2])[0],
+            size * np.array([0.06, 0.13]),
+            roll,
+            skin * 0.85,
+        )
     _fill(canvas, project(_with_depth(head, 0.0)), skin)
     if rng.random() < 0.75:
         line = u(-0.52, -0.38)
@@ -163,13 +168,21 @@ def _draw_face(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     for s in sides.values():
         nostril = project(surface(s * nose_w * 0.6, nose_y + 0.04, 0.06))[0]
         _ellipse(canvas, nostril, size * np.array([0.022, 0.013]), roll, dark)
-        wing = project([surface(s * nose_w, nose_y - 0.02, 0.03),
-                        surface(s * nose_w * 1.1, nose_y + 0.035, 0.03),
-                        surface(s * nose_w * 0.6, nose_y + 0.06, 0.05)])
+        wing = project(
+            [
+                surface(s * nose_w, nose_y - 0.02, 0.03),
+                surface(s * nose_w * 1.1, nose_y + 0.035, 0.03),
+                surface(s * nose_w * 0.6, nose_y + 0.06, 0.05),
+            ]
+        )
         _line(canvas, wing, skin * 0.72, size * 0.014)
     ridge_side = rng.choice([-1, 1])
-    ridge = project([surface(ridge_side * 0.045, eye_y + 0.05, 0.03),
-                     surface(ridge_side * 0.05, nose_y - 0.03, 0.10)])
+    ridge = project(
+        [
+            surface(ridge_side * 0.045, eye_y + 0.05, 0.03),
+            surface(ridge_side * 0.05, nose_y - 0.03, 0.10),
+        ]
+    )
     _line(canvas, ridge, skin * 0.82, size * 0.02)
     _ellipse(canvas, at["nose_tip"], size * np.array([0.03, 0.026]), roll, min(255.0, skin * 1.15))
 
@@ -259,7 +272,9 @@ def _shade(canvas: np.ndarray, rng: np.random.Generator) -> None:
     side = len(canvas)
     angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45)
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j].astype(np.float32)
-    canvas *= 1 + np.float32(depth) * (np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y)
+    canvas *= 1 + np.float32(depth) * (
+        np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y
+    )
 
 
 def _beard(
@@ -306,9 +321,7 @@ def _fill(canvas: np.ndarray, outline: np.ndarray, level: float) -> None:
 
 def _line(canvas: np.ndarray, points: np.ndarray, level: float, width: float) -> None:
     thickness = max(1, round(width * _OVER))
-    cv2.polylines(
-        canvas, [_on_canvas(points)], False, float(level), thickness, cv2.LINE_8, _SHIFT
-    )
+    cv2.polylines(canvas, [_on_canvas(points)], False, float(level), thickness, cv2.LINE_8, _SHIFT)
 
 
 def _ellipse(

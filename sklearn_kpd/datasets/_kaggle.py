@@ -112,7 +112,9 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False) -> Any:
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
     if path.is_dir():
-        raise ValueError(f"{path} is a folder: name the file in it, such as {path / 'training.zip'}.")
+        raise ValueError(
+            f"{path} is a folder: name the file in it, such as {path / 'training.zip'}."
+        )
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file.")
     if path.suffix.lower() != ".zip":
@@ -203,3 +205,56 @@ def _describe(target: pd.DataFrame | None) -> str:
         return "A file of test images: no labels."
     complete = int(target.notna().all(axis=1).sum())
     return f"15 keypoints in pixels; {complete} rows have them all, in the others some are NaN."
+
+
+def make_submission(y_pred: Any, image_ids: Any, lookup: str | Path) -> pd.DataFrame:
+    """Table of predictions in Kaggle's submission format.
+
+    Parameters
+    ----------
+    y_pred : array-like of shape (n, 30) or (n, 15, 2)
+        Predicted keypoints in pixels, in the order of Kaggle's columns.
+    image_ids : array-like of shape (n,), int
+        ImageId of each row.
+    lookup : str or Path
+        Kaggle's ``IdLookupTable.csv``: which values are asked for.
+
+    Returns
+    -------
+    DataFrame
+        RowId and Location, one row for each that is asked for.
+
+    Raises
+    ------
+    ValueError
+        If the table has other columns, or asks for an image or a coordinate that is not there.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.datasets import make_submission
+    >>> make_submission(y_pred, faces.image_ids, "IdLookupTable.csv")  # doctest: +SKIP
+    """
+    try:
+        table = pd.read_csv(lookup)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{lookup}: no CSV file: {error}.") from error
+    absent = [c for c in ("RowId", "ImageId", "FeatureName") if c not in table.columns]
+    if absent:
+        raise ValueError(f"{lookup}: the column {absent[0]!r} is missing.")
+    columns = columns_from_names(KAGGLE_KEYPOINTS)
+    values = np.asarray(y_pred, dtype=np.float64).reshape(len(image_ids), -1)
+    if values.shape[1] != len(columns):
+        raise ValueError(
+            f"The predictions have {values.shape[1]} columns; Kaggle's {len(columns)} are needed."
+        )
+    rows = pd.Index(image_ids).get_indexer(pd.Index(table["ImageId"]))
+    places = pd.Index(columns).get_indexer(pd.Index(table["FeatureName"]))
+    for found, column, what in ((rows, "ImageId", "no such image"),
+                                (places, "FeatureName", "no such coordinate")):  # fmt: skip
+        if (found < 0).any():
+            at = int(np.flatnonzero(found < 0)[0])
+            raise ValueError(
+                f"{lookup}, row {at + 1}: {column} {table[column].iloc[at]!r}: {what} among the "
+                "predictions."
+            )
+    return pd.DataFrame({"RowId": table["RowId"], "Location": values[rows, places]})

@@ -10,7 +10,7 @@ def cnn(
     image_shape: tuple[int, int, int],
     n_outputs: int,
     *,
-    filters: Sequence[int] = (32, 64, 128, 128),
+    filters: Sequence[int] = (16, 32, 64, 128),
     units: Sequence[int] = (500,),
     dropout: float = 0.0,
 ) -> keras.Model:
@@ -22,7 +22,7 @@ def cnn(
         Height, width and channels.
     n_outputs : int
         Coordinates to find.
-    filters : sequence of int, default=(32, 64, 128, 128)
+    filters : sequence of int, default=(16, 32, 64, 128)
         Filters of each 3×3 convolution; each is followed by 2×2 max pooling.
     units : sequence of int, default=(500,)
         Units of each fully connected layer.
@@ -52,4 +52,7 @@ def cnn(
         if dropout:
             x = layers.Dropout(dropout)(x)
         x = layers.Dense(n_units, activation="relu", kernel_initializer="he_normal")(x)
-    return keras.Model(images, layers.Dense(n_outputs, name="keypoints")(x), name="cnn")
+    # Small weights: training starts from the bias, which the regressor sets to the mean face.
+    small = keras.initializers.RandomNormal(stddev=1e-3)
+    outputs = layers.Dense(n_outputs, kernel_initializer=small, name="keypoints")(x)
+    return keras.Model(images, outputs, name="cnn")

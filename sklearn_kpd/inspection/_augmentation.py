@@ -1,0 +1,148 @@
+"""AugmentationDisplay: what training will see."""
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_kpd.images import Array
+from sklearn_kpd.inspection._grid import (
+    face_axes,
+    read_images,
+    read_points,
+    show_face,
+    show_points,
+)
+from sklearn_kpd.keypoints import FloatArray, check_keypoints
+
+# The subject's left and right differ in colour and shape, so that a wrong swap meets the eye.
+_STYLES = {
+    "left": {"marker": "<", "s": 16, "c": "#40c4ff"},
+    "right": {"marker": ">", "s": 16, "c": "#ffab40"},
+    "middle": {"marker": "o", "s": 12, "c": "#00e676"},
+}
+
+
+class AugmentationDisplay:
+    """Faces as they are, and draws of their augmentation, keypoints included.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_faces, 1 + n_draws, height, width, channels), uint8
+        Each face, then its draws.
+    points : ndarray of shape (n_faces, 1 + n_draws, k, 2)
+        Pixels, NaN where not labelled or out of the frame.
+    sides : list of {"left", "right", "middle"}
+        Side of each keypoint, for its style.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The figure.
+    axes_ : ndarray of matplotlib Axes
+        One an image.
+
+    Examples
+    --------
+    >>> from sklearn_kpd import AugmentTransformer
+    >>> from sklearn_kpd.datasets import make_faces
+    >>> from sklearn_kpd.inspection import AugmentationDisplay
+    >>> X, y = make_faces(3, random_state=0)
+    >>> transformer = AugmentTransformer(rotation=15, flip=0.5, random_state=0)
+    >>> display = AugmentationDisplay.from_transformer(transformer, X, y, n_draws=4)
+    >>> display.images.shape
+    (3, 5, 96, 96, 1)
+    """
+
+    def __init__(self, images: Array, points: FloatArray, sides: list[str]) -> None:
+        self.images = images
+        self.points = points
+        self.sides = sides
+
+    def plot(self, *, ax: Any = None) -> "AugmentationDisplay":
+        """Draw the grid.
+
+        Parameters
+        ----------
+        ax : array of matplotlib Axes, default=None
+            At least one an image; a new figure by default.
+
+        Returns
+        -------
+        self
+        """
+        n_faces, n_columns = self.images.shape[:2]
+        self.figure_, self.axes_ = face_axes(n_faces * n_columns, n_columns, ax)
+        images = self.images.reshape(-1, *self.images.shape[2:])
+        points = self.points.reshape(-1, *self.points.shape[2:])
+        sides = np.array(self.sides)
+        for i, axes in enumerate(self.axes_):
+            show_face(axes, images[i])
+            for side in sorted(set(self.sides)):
+                show_points(axes, points[i][sides == side], label=side, **_STYLES[side])
+            if i < n_columns:
+                axes.set_title("original" if i == 0 else f"draw {i}", fontsize=8)
+        if ax is None and len(set(self.sides)) > 1:
+            handles, labels = self.axes_[0].get_legend_handles_labels()
+            self.figure_.legend(
+                handles, labels, loc="outside lower center", ncols=3, facecolor="0.35",
+                labelcolor="white", fontsize=8,
+            )  # fmt: skip
+        return self
+
+    @classmethod
+    def from_transformer(
+        cls,
+        transformer: Any,
+        X: Any,
+        y: Any,
+        *,
+        n_faces: int = 4,
+        n_draws: int = 5,
+        random_state: int | None = None,
+        ax: Any = None,
+    ) -> "AugmentationDisplay":
+        """Augment the first faces some times and draw what comes out.
+
+        Parameters
+        ----------
+        transformer : AugmentTransformer
+            Need not be fitted.
+        X : array-like
+            Images.
+        y : DataFrame or array-like
+            Keypoints in pixels.
+        n_faces : int, default=4
+            Faces to show, from the first.
+        n_draws : int, default=5
+            Draws of each.
+        random_state : int or None, default=None
+            Seed of the draws; None takes the transformer's own.
+        ax : array of matplotlib Axes, default=None
+            At least one an image; a new figure by default.
+
+        Returns
+        -------
+        AugmentationDisplay
+        """
+        X, y = (v.iloc[:n_faces] if hasattr(v, "iloc") else v[:n_faces] for v in (X, y))
+        names = check_keypoints(y).names
+        # One draw of the faces repeated, so that each repetition gets numbers of its own.
+        repeat = np.tile(np.arange(len(y)), n_draws)
+        many_X, many_y = (
+            v.iloc[repeat] if hasattr(v, "iloc") else np.asarray(v)[repeat] for v in (X, y)
+        )
+        moved_X, moved_y = transformer.augment(many_X, many_y, random_state=random_state)
+        shape = transformer.image_shape
+        images = np.concatenate([read_images(X, shape), read_images(moved_X, shape)])
+        points = np.concatenate([read_points(y), read_points(moved_y)])
+        images, points = (
+            v.reshape(1 + n_draws, -1, *v.shape[1:]).swapaxes(0, 1) for v in (images, points)
+        )
+        return cls(images, points, _sides(names, points.shape[2])).plot(ax=ax)
+
+
+def _sides(names: tuple[str, ...] | None, n_keypoints: int) -> list[str]:
+    words = [name.split("_") for name in names] if names else [[]] * n_keypoints
+    return [
+        "left" if "left" in word else "right" if "right" in word else "middle" for word in words
+    ]

@@ -1,0 +1,62 @@
+"""What the displays share: a grid of faces, and keypoints on them."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from sklearn_kpd.images import Array, as_images, grey_level_gain, to_grey_levels
+from sklearn_kpd.keypoints import FloatArray, check_keypoints
+
+
+def read_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
+    """Images in any form, as (n, height, width, channels) of whole grey levels in 0..255."""
+    images = as_images(X, image_shape)
+    levels = to_grey_levels(images, grey_level_gain(images))
+    return np.clip(np.round(levels), 0, 255).astype(np.uint8)
+
+
+def read_points(y: Any) -> FloatArray:
+    """Keypoints in any form, as (n, k, 2)."""
+    values = check_keypoints(y).values
+    return values.reshape(len(values), -1, 2)
+
+
+def face_axes(n_faces: int, columns: int, ax: Any) -> tuple[Any, FloatArray]:
+    """Figure and one axes a face; those of the user where `ax` is given.
+
+    Raises
+    ------
+    ValueError
+        If `ax` holds fewer axes than there are faces.
+    """
+    if ax is not None:
+        axes = np.ravel(np.asarray(ax, dtype=object))
+        if len(axes) < n_faces:
+            raise ValueError(f"ax holds {len(axes)} axes, but there are {n_faces} faces to show.")
+        return axes[0].figure, axes[:n_faces]
+    columns = min(columns, n_faces)
+    rows = -(-n_faces // columns)
+    figure, axes = plt.subplots(
+        rows, columns, squeeze=False, figsize=(1.9 * columns, 2.1 * rows + 0.5),
+        layout="constrained",
+    )  # fmt: skip
+    for unused in axes.ravel()[n_faces:]:
+        unused.remove()
+    return figure, axes.ravel()[:n_faces]
+
+
+def show_face(ax: Any, image: Array) -> None:
+    """One image, the centre of its first pixel at (0, 0)."""
+    if image.shape[-1] in (3, 4):
+        ax.imshow(image)
+    else:
+        ax.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255)
+    ax.set_axis_off()
+    ax.set_autoscale_on(False)  # a point beyond the frame must not shrink the face
+
+
+def show_points(ax: Any, points: FloatArray, **style: Any) -> Any:
+    """Keypoints that are labelled."""
+    points = points[~np.isnan(points).any(axis=1)]
+    return ax.scatter(points[:, 0], points[:, 1], **style)

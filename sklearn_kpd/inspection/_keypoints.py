@@ -1,0 +1,220 @@
+"""KeypointDisplay: faces with their true and predicted keypoints."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sklearn_kpd.images import Array
+from sklearn_kpd.inspection._grid import (
+    face_axes,
+    read_images,
+    read_points,
+    show_face,
+    show_points,
+)
+from sklearn_kpd.keypoints import FloatArray
+
+_TRUE = {"marker": "o", "s": 26, "facecolors": "none", "edgecolors": "#00e676", "linewidths": 1.1}
+_PREDICTED = {"marker": "x", "s": 18, "c": "#ff1744", "linewidths": 1.1}
+
+
+class KeypointDisplay:
+    """Faces with their true and predicted keypoints.
+
+    Make it by :meth:`from_estimator` or :meth:`from_predictions`. True keypoints are green
+    circles, predicted ones red crosses; what is not labelled is left out.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), uint8
+        The faces to show, in this order.
+    points_true : ndarray of shape (n, k, 2), or None
+        Pixels, NaN where not labelled.
+    points_pred : ndarray of shape (n, k, 2)
+        Pixels.
+    indices : ndarray of shape (n,), int
+        Which rows of the data these are.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The figure.
+    axes_ : ndarray of matplotlib Axes
+        One a face.
+    errors_ : ndarray of shape (n,), or None
+        RMSE of each face over its labelled values, in pixels; NaN for a face with no label.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.datasets import make_faces
+    >>> from sklearn_kpd.inspection import KeypointDisplay
+    >>> X, y = make_faces(6, random_state=0)
+    >>> display = KeypointDisplay.from_predictions(X, y, y + 1, n_faces=4)
+    >>> display.errors_.round(6)
+    array([1., 1., 1., 1.])
+    """
+
+    def __init__(
+        self,
+        images: Array,
+        points_true: FloatArray | None,
+        points_pred: FloatArray,
+        indices: Array,
+    ) -> None:
+        self.images = images
+        self.points_true = points_true
+        self.points_pred = points_pred
+        self.indices = indices
+
+    def plot(self, *, columns: int = 6, ax: Any = None) -> "KeypointDisplay":
+        """Draw the faces.
+
+        Parameters
+        ----------
+        columns : int, default=6
+            Faces in a row.
+        ax : array of matplotlib Axes, default=None
+            At least one a face; a new figure by default.
+
+        Returns
+        -------
+        self
+        """
+        self.figure_, self.axes_ = face_axes(len(self.images), columns, ax)
+        self.errors_ = None
+        if self.points_true is not None:
+            self.errors_ = _rmse(self.points_true, self.points_pred)
+        for i, axes in enumerate(self.axes_):
+            show_face(axes, self.images[i])
+            title = f"#{self.indices[i]}"
+            if self.points_true is not None and self.errors_ is not None:
+                show_points(axes, self.points_true[i], label="true", **_TRUE)
+                if np.isfinite(self.errors_[i]):
+                    title += f"  {self.errors_[i]:.2f} px"
+            show_points(axes, self.points_pred[i], label="predicted", **_PREDICTED)
+            axes.set_title(title, fontsize=8)
+        if ax is None:
+            handles, labels = self.axes_[0].get_legend_handles_labels()
+            self.figure_.legend(
+                handles, labels, loc="outside lower center", ncols=2, facecolor="0.35",
+                labelcolor="white", fontsize=8,
+            )  # fmt: skip
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        n_faces: int = 12,
+        order: str = "worst",
+        columns: int = 6,
+        image_shape: tuple[int, ...] | None = None,
+        random_state: Any = None,
+        ax: Any = None,
+    ) -> "KeypointDisplay":
+        """Predict keypoints and draw them.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted; a `KeypointRegressor` or a Pipeline that ends in one.
+        X : array-like
+            Images.
+        y : DataFrame or array-like, default=None
+            True keypoints in pixels, if they are known.
+        n_faces, order, columns, image_shape, random_state, ax
+            As in :meth:`from_predictions`.
+
+        Returns
+        -------
+        KeypointDisplay
+        """
+        return cls.from_predictions(
+            X,
+            y,
+            estimator.predict(X),
+            n_faces=n_faces,
+            order=order,
+            columns=columns,
+            image_shape=image_shape,
+            random_state=random_state,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: Any,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        n_faces: int = 12,
+        order: str = "worst",
+        columns: int = 6,
+        image_shape: tuple[int, ...] | None = None,
+        random_state: Any = None,
+        ax: Any = None,
+    ) -> "KeypointDisplay":
+        """Draw predictions that are there already.
+
+        Parameters
+        ----------
+        X : array-like
+            Images.
+        y_true : DataFrame or array-like, or None
+            True keypoints in pixels, NaN where not labelled, if they are known.
+        y_pred : array-like of shape (n, 2 * k) or (n, k, 2)
+            Predicted keypoints in pixels.
+        n_faces : int, default=12
+            How many faces to show.
+        order : {"worst", "random", "first"}, default="worst"
+            Which faces: those with the largest RMSE first, random ones, or the first ones.
+            Without `y_true`, "worst" shows the first ones.
+        columns : int, default=6
+            Faces in a row.
+        image_shape : tuple of int, default=None
+            Shape of flat images that are no grey squares.
+        random_state : int, RandomState instance or None, default=None
+            Determines the random faces.
+        ax : array of matplotlib Axes, default=None
+            At least one a face; a new figure by default.
+
+        Returns
+        -------
+        KeypointDisplay
+        """
+        images, pred = read_images(X, image_shape), read_points(y_pred)
+        true = None if y_true is None else read_points(y_true)
+        if pred.shape[0] != len(images) or (true is not None and true.shape != pred.shape):
+            raise ValueError(
+                f"X holds {len(images)} images, y_pred keypoints of the shape {pred.shape}"
+                + (f" and y_true of the shape {true.shape}" if true is not None else "")
+                + "; they must fit together."
+            )
+        n_faces = min(n_faces, len(images))
+        if order == "random":
+            chosen = check_random_state(random_state).permutation(len(images))[:n_faces]
+        elif order == "worst" and true is not None:
+            # a face with no label comes last
+            errors = np.nan_to_num(_rmse(true, pred), nan=-1.0)
+            chosen = np.argsort(-errors, kind="stable")[:n_faces]
+        elif order in ("worst", "first"):
+            chosen = np.arange(n_faces)
+        else:
+            raise ValueError(
+                f"order={order!r} is unknown; it may be 'worst', 'random' or 'first'."
+            )
+        display = cls(images[chosen], None if true is None else true[chosen], pred[chosen], chosen)
+        return display.plot(columns=columns, ax=ax)
+
+
+def _rmse(true: FloatArray, pred: FloatArray) -> FloatArray:
+    """RMSE of each face over its labelled values, NaN where there is none."""
+    labelled = ~np.isnan(true)
+    total = np.where(labelled, (pred - true) ** 2, 0).sum(axis=(1, 2))
+    count = labelled.sum(axis=(1, 2))
+    return np.sqrt(np.divide(total, count, out=np.full(len(true), np.nan), where=count > 0))

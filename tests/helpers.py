@@ -1,0 +1,56 @@
+"""What several tests use."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from sklearn_kpd import KeypointRegressor
+
+
+def tiny_network(image_shape, n_outputs, width=8):
+    """Small enough that a test trains it in a moment."""
+    images = keras.Input(image_shape)
+    x = layers.Rescaling(1 / 255)(images)
+    x = layers.Flatten()(layers.AveragePooling2D(8, padding="same")(x))
+    x = layers.Dense(width, activation="relu")(x)
+    return keras.Model(images, layers.Dense(n_outputs)(x))
+
+
+def tiny_regressor(**parameters):
+    """A regressor that fits in about a second."""
+    defaults = {"network": tiny_network, "epochs": 2, "verbose": 0, "random_state": 0}
+    return KeypointRegressor(**{**defaults, **parameters})
+
+
+def dots(points, image_size, channels=1, dtype=np.uint8, radius=2.0):
+    """Draw a bright, soft dot at each keypoint.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, k, 2)
+        Pixels; NaN draws nothing.
+    image_size : (int, int)
+        Height and width.
+
+    Returns
+    -------
+    ndarray of shape (n, k, height, width, channels)
+        One image a dot, so that dots cannot touch.
+    """
+    height, width = image_size
+    y, x = np.mgrid[:height, :width]
+    squares = (x - points[..., 0, None, None]) ** 2 + (y - points[..., 1, None, None]) ** 2
+    images = np.nan_to_num(240 * np.exp(-squares / (2 * radius**2)))
+    images = np.repeat(images[..., np.newaxis], channels, axis=-1)
+    return np.round(images).astype(dtype) if np.dtype(dtype).kind == "u" else images.astype(dtype)
+
+
+def centroids(images):
+    """Centre of mass of each image of one dot, (..., height, width, channels) to (..., 2)."""
+    mass = images.astype(float).sum(axis=-1)
+    mass = np.where(mass > 0.02 * mass.max(axis=(-2, -1), keepdims=True), mass, 0)
+    y, x = np.mgrid[: mass.shape[-2], : mass.shape[-1]]
+    total = mass.sum(axis=(-2, -1))
+    return np.stack(
+        [(mass * x).sum(axis=(-2, -1)) / total, (mass * y).sum(axis=(-2, -1)) / total], axis=-1
+    )

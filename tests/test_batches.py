@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from sklearn_kpd._batches import Batches
+from sklearn_kpd.augment import Augmentation
+
+
+@pytest.fixture
+def data():
+    images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((10, 4, 4, 1), np.uint8)
+    values = np.repeat(np.arange(10.0)[:, None], 2, axis=1)
+    return images, values
+
+
+def make(data, rows=range(10), **options):
+    images, values = data
+    rows = np.array(rows)
+    settings = {"gain": 1.0, "batch_size": 4, "seed": 0, **options}
+    return Batches(images, rows, values[rows], **settings)
+
+
+def rows_seen(batches):
+    return [batch[0][:, 0, 0, 0].tolist() for batch in batches]
+
+
+def test_an_epoch_has_every_row_once(data):
+    batches = make(data, rows=[1, 3, 5, 7, 9])
+    assert len(batches) == 2
+    seen = rows_seen(batches)
+    assert [len(batch) for batch in seen] == [4, 1]
+    assert sorted(sum(seen, [])) == [1, 3, 5, 7, 9]
+
+
+def test_images_keypoints_and_weights_stay_together(data):
+    weights = np.arange(10.0)
+    for images, units, weight in make(data, sample_weight=weights):
+        np.testing.assert_allclose(units[:, 0] * 2 + 1.5, images[:, 0, 0, 0], atol=1e-6)
+        np.testing.assert_array_equal(weight, images[:, 0, 0, 0])
+        assert (images.dtype, units.dtype, weight.dtype) == (np.uint8, np.float32, np.float32)
+
+
+def test_epochs_differ_and_seeds_repeat(data):
+    batches, again = make(data), make(data)
+    first = rows_seen(batches)
+    assert rows_seen(batches) == first == rows_seen(again)
+    batches.on_epoch_end()
+    again.on_epoch_end()
+    assert rows_seen(batches) != first
+    assert rows_seen(batches) == rows_seen(again)
+
+
+def test_no_seed_keeps_the_order(data):
+    batches = make(data, seed=None)
+    batches.on_epoch_end()
+    assert sum(rows_seen(batches), []) == list(range(10))
+
+
+def test_floats_are_brought_to_grey_levels(data):
+    images, values = data
+    batch = make((images / 10, values), gain=255.0)[0][0]
+    assert batch.dtype == np.float32
+    assert batch.max() > 100
+
+
+def test_augmentation_is_new_every_epoch_whatever_the_order_of_the_batches(data):
+    augmentation = Augmentation(ranges={"translation": (-1.0, 1.0)}, out_of_frame="keep")
+    batches, again = (make(data, augmentations=(augmentation,)) for _ in range(2))
+    forward = [batches[i][1] for i in range(3)]
+    backward = [again[i][1] for i in (2, 1, 0)][::-1]
+    for a, b in zip(forward, backward, strict=True):
+        np.testing.assert_array_equal(a, b)
+    moves = [f - make(data)[i][1] for i, f in enumerate(forward)]
+    assert len(np.unique(np.concatenate(moves)[:, 0])) == 10  # no batch repeats another's
+    batches.on_epoch_end()
+    assert not np.array_equal(batches[0][1], forward[0])
+
+
+def test_the_global_random_state_is_left_alone(data):
+    state = np.random.get_state()[1].copy()
+    batches = make(data, augmentations=(Augmentation(ranges={"rotation": (-5.0, 5.0)}),))
+    list(batches)
+    batches.on_epoch_end()
+    np.testing.assert_array_equal(np.random.get_state()[1], state)

@@ -1,0 +1,495 @@
+import subprocess
+import sys
+import warnings
+
+import joblib
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone, is_regressor
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_kpd import AugmentTransformer, KeypointRegressor, metrics
+from tests.helpers import tiny_network, tiny_regressor
+
+
+def make_pipeline(**parameters):
+    return Pipeline(
+        [
+            ("augment", AugmentTransformer(rotation=15, scale=0.1, flip=0.5)),
+            ("cnn", tiny_regressor(**parameters)),
+        ]
+    )
+
+
+def weights_of(estimator):
+    return [np.asarray(w) for w in estimator.model_.get_weights()]
+
+
+# data in and out
+
+
+def test_predictions_have_the_shape_of_y(faces):
+    X, y = faces
+    values = y.to_numpy()
+    flat = tiny_regressor().fit(X, y).predict(X)
+    assert flat.shape == (40, 30)
+    assert flat.dtype == np.float64
+    for form in (values, values.reshape(40, 15, 2), values[:, 0]):
+        pred = tiny_regressor().fit(X, form).predict(X)
+        assert pred.shape == form.shape
+    np.testing.assert_array_equal(
+        tiny_regressor().fit(X, values.reshape(40, 15, 2)).predict(X).reshape(40, 30), flat
+    )
+
+
+def test_every_form_of_x_gives_the_same_predictions(faces):
+    X, y = faces
+    expected = tiny_regressor().fit(X, y).predict(X)
+    for form in (
+        X[..., 0],
+        X.reshape(40, -1),
+        X.astype(np.float64),
+        X.astype(np.int64),
+        (X / 255).astype(np.float32),
+        pd.DataFrame(X.reshape(40, -1)),
+    ):
+        fitted = tiny_regressor().fit(form, y)
+        np.testing.assert_allclose(fitted.predict(form), expected, atol=1e-2)
+        np.testing.assert_allclose(fitted.predict(X), fitted.predict(X[..., 0]), atol=1e-6)
+
+
+def test_float64_after_float32_and_bytes_after_floats(faces):
+    X, y = faces
+    fitted = tiny_regressor().fit((X / 255).astype(np.float32), y)
+    np.testing.assert_allclose(fitted.predict(X / 255), fitted.predict(X), atol=1e-3)
+
+
+def test_a_memory_map_is_trained_on(faces, tmp_path):
+    X, y = faces
+    path = tmp_path / "faces.npy"
+    np.save(path, X)
+    mapped = np.load(path, mmap_mode="r")
+    np.testing.assert_array_equal(
+        tiny_regressor().fit(mapped, y).predict(mapped), tiny_regressor().fit(X, y).predict(X)
+    )
+
+
+def test_rectangular_colour_images():
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(256, size=(20, 24, 40, 3), dtype=np.uint8), rng.uniform(0, 24, (20, 4))
+    fitted = tiny_regressor().fit(X, y)
+    assert fitted.image_shape_ == (24, 40, 3)
+    flat = tiny_regressor(image_shape=(24, 40, 3)).fit(X.reshape(20, -1), y)
+    np.testing.assert_array_equal(flat.predict(X), fitted.predict(X))
+
+
+def test_meta_estimators_that_fit_column_by_column(faces):
+    X, y = faces
+    multi = MultiOutputRegressor(tiny_regressor(epochs=1)).fit(X.reshape(40, -1), y.iloc[:, :2])
+    assert multi.predict(X.reshape(40, -1)).shape == (40, 2)
+
+
+# training
+
+
+def test_the_seeds_cnn_learns():
+    from sklearn_kpd.datasets import make_faces
+
+    X, y = make_faces(300, missing="kaggle", random_state=0)
+    X_test, y_test = make_faces(50, random_state=1)
+    fitted = KeypointRegressor(
+        epochs=8,
+        batch_size=16,
+        network__filters=(8, 16, 16),
+        network__units=(64,),
+        random_state=0,
+        verbose=0,
+    ).fit(X, y)
+    error = metrics.mean_squared_error(y_test, fitted.predict(X_test))
+    means = np.tile(y.mean(), (50, 1))
+    assert error < 0.8 * metrics.mean_squared_error(y_test, means)
+    assert fitted.score(X_test, y_test) > 0.2
+
+
+def test_training_starts_from_the_mean_face(kaggle_like):
+    X, y = kaggle_like
+    fitted = KeypointRegressor(
+        network__filters=(4,), network__units=(4,), epochs=1, verbose=0, random_state=0,
+        optimizer__learning_rate=1e-9, validation_split=0,
+    ).fit(X, y)  # fmt: skip
+    np.testing.assert_allclose(fitted.predict(X)[0], y.mean(), atol=1)
+
+
+def test_history_holds_loss_and_pixels(kaggle_like):
+    X, y = kaggle_like
+    history = tiny_regressor(epochs=3).fit(X, y).history_
+    assert set(history) == {"loss", "rmse", "val_loss", "val_rmse"}
+    assert all(len(values) == 3 for values in history.values())
+    # one batch of validation rows: its loss and its RMSE are the same figure
+    np.testing.assert_allclose(np.sqrt(history["val_loss"]) * 48, history["val_rmse"], rtol=1e-4)
+    assert set(tiny_regressor(validation_split=0).fit(X, y).history_) == {"loss", "rmse"}
+
+
+def test_history_is_what_predict_reaches(faces):
+    X, y = faces
+    fitted = tiny_regressor(
+        epochs=1, validation_split=0, optimizer__learning_rate=1e-12, batch_size=40
+    ).fit(X, y)
+    rmse = metrics.mean_squared_error(y, fitted.predict(X)) ** 0.5
+    np.testing.assert_allclose(fitted.history_["rmse"][0], rmse, rtol=1e-4)
+
+
+def test_validation_rows_are_not_trained_on_nor_augmented(faces):
+    X, y = faces
+    seen = []
+
+    class Spy(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            seen.append(self.model)
+
+    strange = AugmentTransformer(translation=(500, 500), out_of_frame="keep").fit_transform(X, y)
+    fitted = tiny_regressor(
+        epochs=1, optimizer__learning_rate=1e-12, callbacks=[Spy()], validation_split=0.5
+    ).fit(strange, y)
+    assert len(seen) == 1
+    assert fitted.history_["rmse"][0] > 400
+    assert fitted.history_["val_rmse"][0] < 60
+
+
+def test_early_stopping_restores_the_best_weights(faces):
+    X, y = faces
+    fitted = tiny_regressor(
+        epochs=30, patience=2, optimizer__learning_rate=0.05, learning_rate_schedule="constant",
+        validation_split=0.3,
+    ).fit(X, y)  # fmt: skip
+    values = fitted.history_["val_rmse"]
+    assert len(values) < 30
+    best = int(np.argmin(values))
+    assert len(values) == best + 1 + 2
+    again = tiny_regressor(
+        epochs=best + 1, patience=None, optimizer__learning_rate=0.05,
+        learning_rate_schedule="constant", validation_split=0.3,
+    ).fit(X, y)  # fmt: skip
+    np.testing.assert_allclose(fitted.predict(X), again.predict(X), atol=1e-3)
+
+
+def test_the_schedule_leaves_the_optimizers_rate_behind(faces):
+    X, y = faces
+    rates = []
+
+    class Spy(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    tiny_regressor(
+        epochs=5, callbacks=[Spy()], batch_size=8, optimizer__learning_rate=0.01
+    ).fit(X, y)  # fmt: skip
+    assert max(rates) <= 0.01
+    assert rates[-1] < 1e-3
+    fitted = tiny_regressor(optimizer__learning_rate=0.01).fit(X, y)
+    np.testing.assert_allclose(float(fitted.model_.optimizer.learning_rate), 0.01, rtol=1e-6)
+
+
+def test_an_optimizer_may_bring_a_schedule_or_be_an_instance_and_fit_twice(faces):
+    X, y = faces
+    schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.9)
+    tiny_regressor(optimizer__learning_rate=schedule).fit(X, y)
+    optimizer = keras.optimizers.SGD(1e-3)
+    regressor = tiny_regressor(optimizer=optimizer)
+    first = weights_of(regressor.fit(X, y))
+    second = weights_of(regressor.fit(X, y))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert regressor.optimizer is optimizer
+
+
+def test_callbacks_as_classes_with_routed_arguments(faces):
+    X, y = faces
+    fitted = tiny_regressor(
+        callbacks=[keras.callbacks.TerminateOnNaN], fit__verbose=0
+    ).fit(X, y)  # fmt: skip
+    assert fitted.callbacks == [keras.callbacks.TerminateOnNaN]
+
+
+@pytest.mark.parametrize("missing", ["mask", "drop", "mean", "median", "knn", "iterative"])
+def test_every_policy_trains(kaggle_like, missing):
+    X, y = kaggle_like
+    fitted = tiny_regressor(missing=missing, epochs=1).fit(X, y)
+    assert np.isfinite(fitted.predict(X)).all()
+
+
+def test_the_policy_learns_from_training_rows_alone(faces):
+    from sklearn.impute import SimpleImputer
+
+    X, y = faces
+    y = y.copy()
+    y.iloc[::2, 0] = np.nan
+    seen = []
+
+    class Spy(SimpleImputer):
+        def fit_transform(self, values, target=None):
+            seen.append(len(values))
+            return super().fit_transform(values)
+
+    tiny_regressor(missing=Spy(), validation_split=0.25, epochs=1).fit(X, y)
+    assert seen == [30]
+
+
+def test_sample_weight_matters_and_zero_leaves_out(faces):
+    X, y = faces
+    settings = {"epochs": 3, "validation_split": 0, "optimizer__learning_rate": 0.01}
+    weight = np.ones(40)
+    weight[20:] = 0
+    garbage = y.to_numpy().copy()
+    garbage[20:] = 1e3
+    a = tiny_regressor(batch_size=40, **settings).fit(X, garbage, sample_weight=weight)
+    assert a.history_["rmse"][-1] < 100
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        tiny_regressor().fit(X, y, sample_weight=-weight)
+
+
+def test_partial_fit_and_warm_start_go_on(faces):
+    X, y = faces
+    regressor = tiny_regressor(epochs=2).fit(X, y)
+    before = weights_of(regressor)
+    regressor.partial_fit(X, y)
+    assert len(regressor.history_["loss"]) == 3
+    assert any((a != b).any() for a, b in zip(before, weights_of(regressor), strict=True))
+    warm = tiny_regressor(warm_start=True).fit(X, y)
+    model = warm.model_
+    assert warm.fit(X, y).model_ is model
+    assert len(warm.history_["loss"]) == 4
+    fresh = tiny_regressor().partial_fit(X, y)
+    assert len(fresh.history_["loss"]) == 1
+    with pytest.raises(ValueError, match="was fitted on"):
+        regressor.partial_fit(X, y.iloc[:, :4])
+
+
+# scikit-learn's conventions
+
+
+def test_is_regressor():
+    assert is_regressor(KeypointRegressor())
+
+
+def test_init_only_stores_and_clone_loses_nothing():
+    regressor = KeypointRegressor(
+        tiny_network, missing="knn", epochs=3, network__width=4, optimizer__learning_rate=0.1,
+        callbacks=[keras.callbacks.TerminateOnNaN()],
+    )  # fmt: skip
+    params = regressor.get_params()
+    assert params["network__width"] == 4
+    copied = clone(regressor).get_params()
+    assert params.keys() == copied.keys()
+    for name in params:
+        if name != "callbacks":
+            assert params[name] == copied[name] or params[name] is copied[name]
+
+
+def test_clone_of_a_fitted_pipeline_loses_no_parameter(faces):
+    X, y = faces
+    pipe = make_pipeline(optimizer__learning_rate=0.01, network__width=4).fit(X, y)
+    before, after = pipe.get_params(), clone(pipe).get_params()
+    assert before.keys() == after.keys()
+    assert after["cnn__optimizer__learning_rate"] == 0.01
+    assert after["cnn__network__width"] == 4
+    for name, value in before.items():
+        if not hasattr(value, "get_params") and name != "steps":
+            assert after[name] == value
+
+
+def test_set_params_routes():
+    pipe = make_pipeline()
+    pipe.set_params(cnn__optimizer__learning_rate=0.5, cnn__epochs=7)
+    assert pipe["cnn"].get_params()["optimizer__learning_rate"] == 0.5
+    assert pipe["cnn"].epochs == 7
+    assert "optimizer__learning_rate=0.5" in repr(pipe["cnn"])
+    with pytest.raises(ValueError, match="Invalid parameter epoch"):
+        pipe.set_params(cnn__epoch=3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
+        KeypointRegressor(epoch=3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'optimiser__rate'"):
+        KeypointRegressor(optimiser__rate=3)
+
+
+def test_html_repr(faces):
+    assert "KeypointRegressor" in make_pipeline(network__width=3)._repr_html_()
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_global_states_alone(faces):
+    X, y = faces
+    import random
+
+    numpy_state, python_state = np.random.get_state()[1].copy(), random.getstate()
+    first, second = (weights_of(make_pipeline().fit(X, y)["cnn"]) for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    other = weights_of(make_pipeline(random_state=1).fit(X, y)["cnn"])
+    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
+    assert random.getstate() == python_state
+
+
+def test_without_a_seed_the_global_numpy_state_is_left_alone(faces):
+    X, y = faces
+    state = np.random.get_state()[1].copy()
+    a, b = (tiny_regressor(random_state=None, epochs=1).fit(X, y) for _ in range(2))
+    assert any((p != q).any() for p, q in zip(weights_of(a), weights_of(b), strict=True))
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+def test_cross_validation_and_grid_search(kaggle_like):
+    X, y = kaggle_like
+    pipe = make_pipeline(epochs=1)
+    scores = cross_val_score(pipe, X, y, cv=2, scoring=metrics.neg_mean_squared_error)
+    assert (scores < 0).all()
+    assert cross_val_predict(pipe, X, y, cv=2).shape == y.shape
+    search = GridSearchCV(
+        pipe,
+        {"augment__strength": [0, 1], "cnn__missing": ["drop", "mask"]},
+        scoring=metrics.neg_mean_squared_error,
+        cv=2,
+        error_score="raise",
+    ).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict(X).shape == y.shape
+
+
+def test_pipeline_with_memory(faces, tmp_path):
+    X, y = faces
+    pipe = make_pipeline()
+    expected = pipe.fit(X, y).predict(X)
+    for _ in range(2):
+        cached = clone(pipe).set_params(memory=str(tmp_path)).fit(X, y)
+        np.testing.assert_array_equal(cached.predict(X), expected)
+
+
+def test_a_step_between_is_an_error_that_says_where_to_put_it(faces):
+    X, y = faces
+    pipe = Pipeline(
+        [("augment", AugmentTransformer(rotation=5)), ("scale", StandardScaler()),
+         ("cnn", tiny_regressor())]
+    )  # fmt: skip
+    with pytest.raises(TypeError, match="Put AugmentTransformer right before KeypointRegressor"):
+        pipe.fit(X.reshape(40, -1), y)
+
+
+LOAD = """
+import sys, warnings
+warnings.simplefilter("error", UserWarning)
+import joblib, numpy as np
+estimator = joblib.load(sys.argv[1])
+np.save(sys.argv[3], estimator.predict(np.load(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize("searched", [False, True])
+def test_a_new_process_loads_and_predicts_the_same(kaggle_like, tmp_path, searched):
+    import imgaug.augmenters as iaa
+
+    X, y = kaggle_like
+    estimator = Pipeline(
+        [
+            ("augment", AugmentTransformer(rotation=5, ops=iaa.Add((-5, 5)))),
+            ("cnn", KeypointRegressor(epochs=1, verbose=0, network__filters=(4, 4),
+                                      network__units=(8,), random_state=0)),
+        ]
+    )  # fmt: skip
+    if searched:
+        estimator = GridSearchCV(
+            estimator, {"cnn__missing": ["mask"]}, cv=2, scoring=metrics.neg_mean_squared_error
+        )
+    estimator.fit(X, y)
+    files = [str(tmp_path / name) for name in ("model.joblib", "X.npy", "pred.npy")]
+    joblib.dump(estimator, files[0])
+    np.save(files[1], X)
+    subprocess.run([sys.executable, "-c", LOAD, *files], check=True, capture_output=True)
+    np.testing.assert_allclose(np.load(files[2]), estimator.predict(X), atol=1e-6)
+
+
+def test_training_goes_on_after_loading(faces, tmp_path):
+    X, y = faces
+    fitted = tiny_regressor().fit(X, y)
+    joblib.dump(fitted, tmp_path / "m.joblib")
+    loaded = joblib.load(tmp_path / "m.joblib")
+    np.testing.assert_array_equal(
+        loaded.partial_fit(X, y).predict(X), fitted.partial_fit(X, y).predict(X)
+    )
+
+
+# errors
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"epochs": 0}, "'epochs' parameter .* Got 0 instead"),
+        ({"batch_size": 0.5}, "'batch_size' parameter .* Got 0.5 instead"),
+        ({"validation_split": 1}, "'validation_split' parameter"),
+        ({"patience": 0}, "'patience' parameter"),
+        ({"missing": "forget"}, "'missing' parameter .* 'mask'"),
+        ({"network": "resnet"}, "network='resnet' is unknown; it may be 'cnn'"),
+        ({"network": 3}, "'network' parameter"),
+        ({"learning_rate_schedule": "steps"}, "'learning_rate_schedule' parameter"),
+        ({"image_shape": (4, 4)}, "does not fit X"),
+        ({"network": lambda shape, n: None}, "must return a keras.Model"),
+        (
+            {"network": lambda shape, n: tiny_network(shape, 3)},
+            r"must have the shape \(None, 30\)",
+        ),
+    ],
+)
+def test_bad_parameters_name_what_they_may_be(faces, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        tiny_regressor(**parameters).fit(*faces)
+
+
+def test_bad_data_says_what_to_do(faces):
+    X, y = faces
+    with pytest.raises(ValueError, match="X contains NaN"):
+        tiny_regressor().fit(np.where(X == X[0, 0, 0], np.nan, X), y)
+    with pytest.raises(ValueError, match="odd number"):
+        tiny_regressor().fit(X, y.iloc[:, :5].to_numpy())
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        tiny_regressor().fit(X, y[:10])
+    unlabelled = y.copy()
+    unlabelled["nose_tip_x"] = np.nan
+    for missing in ("drop", "mean"):
+        with pytest.raises(ValueError, match="'nose_tip_x' has none"):
+            tiny_regressor(missing=missing).fit(X, unlabelled)
+    fitted = tiny_regressor(epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="48x48x1 .* was fitted on images of 96x96x1"):
+        fitted.predict(X[:, ::2, ::2])
+    with pytest.raises(ValueError, match="X contains NaN"):
+        fitted.predict(np.full((1, 96, 96), np.nan))
+
+
+def test_a_column_without_labels_is_warned_of_under_mask(faces):
+    X, y = faces
+    unlabelled = y.copy()
+    unlabelled["nose_tip_x"] = np.nan
+    with pytest.warns(UserWarning, match="nose_tip_x.*no label"):
+        tiny_regressor().fit(X, unlabelled)
+
+
+def test_no_label_at_all(faces):
+    X, y = faces
+    with pytest.raises(ValueError, match="no label at all"):
+        tiny_regressor().fit(X, y * np.nan)
+
+
+def test_nothing_warns_that_a_user_could_do_nothing_about(kaggle_like, capfd):
+    X, y = kaggle_like
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Keras 3 converts its own variables in a way that NumPy 2 deprecates.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="keras")
+        for missing in ("mask", "iterative"):
+            make_pipeline(missing=missing).fit(X, y).predict(X)
+    captured = capfd.readouterr()
+    assert "WARNING" not in captured.out + captured.err
