@@ -360,8 +360,8 @@ def from_corner(points: FloatArray) -> FloatArray:
     return points - 0.5
 
 
-def in_frame(points: FloatArray, image_size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Whether each point lies on the image; NaN does not.
+def out_of_frame(points: FloatArray, image_size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Whether each point lies beyond the image; NaN does not.
 
     Parameters
     ----------
@@ -377,10 +377,10 @@ def in_frame(points: FloatArray, image_size: tuple[int, int]) -> npt.NDArray[np.
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_kpd.keypoints import in_frame
-    >>> in_frame(np.array([[0.0, 0.0], [96.0, 0.0]]), (96, 96))
-    array([ True, False])
+    >>> from sklearn_kpd.keypoints import out_of_frame
+    >>> out_of_frame(np.array([[0.0, 0.0], [96.0, 0.0]]), (96, 96))
+    array([False,  True])
     """
     height, width = image_size
-    inside = (points >= -0.5) & (points <= np.array([width - 0.5, height - 0.5]))
-    return np.asarray(inside.all(axis=-1))
+    beyond = (points < -0.5) | (points > np.array([width - 0.5, height - 0.5]))
+    return np.asarray(beyond.any(axis=-1))

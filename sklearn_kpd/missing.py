@@ -33,9 +33,9 @@ def apply_policy(
     Parameters
     ----------
     missing : {"mask", "drop", "mean", "median", "knn", "iterative"} or imputer
-        "mask" leaves NaN to the masked loss, and warns of a column with no label at all; "drop" leaves out every row with a NaN; the
-        others fill NaN by scikit-learn's SimpleImputer, KNNImputer or IterativeImputer, or
-        by a clone of the imputer that is given.
+        "mask" leaves NaN to the masked loss, and warns of a column with no label at all;
+        "drop" leaves out every row with a NaN; the others fill NaN by scikit-learn's
+        SimpleImputer, KNNImputer or IterativeImputer, or by a clone of the imputer given.
     values : ndarray of shape (n, n_outputs)
         Pixels, NaN where not labelled.
     columns : list of str, optional

@@ -12,9 +12,9 @@ from sklearn_kpd.keypoints import (
     flip_permutation,
     from_corner,
     from_units,
-    in_frame,
     mirror,
     names_from_columns,
+    out_of_frame,
     pixels_per_unit,
     to_corner,
     to_units,
@@ -133,6 +133,8 @@ def test_corner_and_centre_are_inverse(points):
     np.testing.assert_allclose(from_corner(to_corner(points)), points, atol=1e-12)
 
 
-def test_in_frame():
+def test_out_of_frame():
     points = np.array([[-0.5, 0], [-0.6, 0], [95.5, 47.5], [95, 47.6], [np.nan, 3]])
-    np.testing.assert_array_equal(in_frame(points, (48, 96)), [True, False, True, False, False])
+    np.testing.assert_array_equal(
+        out_of_frame(points, (48, 96)), [False, True, False, True, False]
+    )

@@ -7,8 +7,8 @@ imgaug 0.4.0 is the last release. What is mended here:
 - it counts coordinates from the corner of the first pixel
 - it does not swap left and right labels in a flip, so each image is told whether to flip
 - its LinearContrast turns about 0 on floats, and nothing clips them
-- its ElasticTransformation fails with newer OpenCV and its PerspectiveTransform neither
-  reflects nor keeps NaN, so those two are the fused engine's
+- its Crop repeats rows where only one side is cut, its ElasticTransformation fails with newer
+  OpenCV, its PerspectiveTransform neither reflects nor keeps NaN: the fused engine's serve
 """
 
 import copy
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_kpd.augment import fused
-from sklearn_kpd.augment.draw import MID_GREY, draw, move_points
+from sklearn_kpd.augment.draw import MID_GREY, draw
 from sklearn_kpd.augment.ranges import Range
 from sklearn_kpd.images import Array
 from sklearn_kpd.keypoints import FloatArray, from_corner, to_corner
@@ -28,10 +28,10 @@ from sklearn_kpd.keypoints import FloatArray, from_corner, to_corner
 @contextmanager
 def _sctypes() -> Iterator[None]:
     """Give NumPy 2 the attribute that imgaug reads at import, for as long as that takes."""
-    if hasattr(np, "sctypes"):  # noqa: NPY201
+    if hasattr(np, "sctypes"):
         yield
         return
-    np.sctypes = {  # type: ignore[attr-defined]
+    np.sctypes = {  # type: ignore[attr-defined]  # noqa: NPY201
         "int": [np.int8, np.int16, np.int32, np.int64],
         "uint": [np.uint8, np.uint16, np.uint32, np.uint64],
         "float": [np.float16, np.float32, np.float64],
@@ -135,15 +135,9 @@ def apply_ranges(
         images[flipped] = mirrored
         points = points.copy()
         points[flipped] = _flip(points[flipped], images.shape[2])[:, permutation]
-    images, points = _augment(_geometry(ranges, images.shape, border), images, points, rng)
-    warps: dict[str, Range] = {n: r for n, r in ranges.items() if n in ("perspective", "elastic")}
-    if warps:
-        numbers = draw(warps, 0.0, len(images), images.shape[1:3], rng)
-        images = fused.warp(images, numbers.matrices, border)
-        if numbers.matrices is not None:
-            points = move_points(points, numbers.matrices)
-        if numbers.displacements is not None:
-            images, points = fused.displace(images, points, numbers.displacements, border)
+    images, points = _warp({"crop"}, ranges, images, points, border, rng)
+    images, points = _augment(_affine(ranges, images.shape, border), images, points, rng)
+    images, points = _warp({"perspective", "elastic"}, ranges, images, points, border, rng)
     images, points = _augment(_pixels(ranges, images.dtype), images, points, rng)
     # An augmenter of the user's is copied, as it is seeded here and may serve other threads.
     images, points = _augment(iaa.Sequential(copy.deepcopy(ops)), images, points, rng)
@@ -158,22 +152,35 @@ def _flip(points: FloatArray, width: int) -> FloatArray:
     return flipped
 
 
-def _geometry(ranges: dict[str, Range], shape: tuple[int, ...], border: float | str) -> Any:
+def _warp(
+    names: set[str],
+    ranges: dict[str, Range],
+    images: Array,
+    points: FloatArray,
+    border: float | str,
+    rng: np.random.Generator,
+) -> tuple[Array, FloatArray]:
+    """Do what imgaug does wrong, as the fused engine does it."""
+    chosen = {name: ranges[name] for name in ranges.keys() & names}
+    if not chosen:
+        return images, points
+    numbers = draw(chosen, 0.0, len(images), images.shape[1:3], rng)
+    return fused.apply_draw(images, points, numbers, None, border)
+
+
+def _affine(ranges: dict[str, Range], shape: tuple[int, ...], border: float | str) -> Any:
     fill: dict[str, Any] = (
         {"mode": _BORDERS[border]}
         if isinstance(border, str)
         else {"mode": "constant", "cval": border}
     )
-    steps = []
-    if "crop" in ranges:
-        steps.append(iaa.Crop(percent=ranges["crop"], interpolation="linear"))
     affine: dict[str, Any] = {}
     if "rotation" in ranges:
         affine["rotate"] = ranges["rotation"]
     if "scale" in ranges:
         affine["scale"] = ranges["scale"]
     if "shear" in ranges:
-        affine["shear"] = ranges["shear"]
+        affine["shear"] = {"x": ranges["shear"]}
     if "translation" in ranges:
         # imgaug draws whole pixels for translate_px; shares of the side are continuous
         low, high = ranges["translation"]
@@ -181,9 +188,7 @@ def _geometry(ranges: dict[str, Range], shape: tuple[int, ...], border: float | 
             "x": (low / shape[2], high / shape[2]),
             "y": (low / shape[1], high / shape[1]),
         }
-    if affine:
-        steps.append(iaa.Affine(backend="cv2", **affine, **fill))
-    return iaa.Sequential(steps)
+    return iaa.Sequential([iaa.Affine(backend="cv2", **affine, **fill)] if affine else [])
 
 
 def _pixels(ranges: dict[str, Range], dtype: Any) -> Any:

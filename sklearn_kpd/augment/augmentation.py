@@ -9,7 +9,7 @@ from sklearn_kpd.augment import _imgaug, fused
 from sklearn_kpd.augment.draw import draw
 from sklearn_kpd.augment.ranges import Range
 from sklearn_kpd.images import Array
-from sklearn_kpd.keypoints import FloatArray, in_frame
+from sklearn_kpd.keypoints import FloatArray, out_of_frame
 
 
 @dataclass(frozen=True)
@@ -111,4 +111,4 @@ class Augmentation:
         height, width = size
         if self.out_of_frame == "clip":
             return np.clip(points, 0, [width - 1, height - 1])
-        return np.where(in_frame(points, size)[..., np.newaxis], points, np.nan)
+        return np.where(out_of_frame(points, size)[..., np.newaxis], np.nan, points)

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn_kpd.augment.ranges import Range
 from sklearn_kpd.keypoints import FloatArray
 
-#: Control points of the elastic displacement along each side of the image.
-ELASTIC_GRID = 4
+#: Control points of the elastic displacement along each side of the image: a cubic spline
+#: over three intervals.
+ELASTIC_GRID = 6
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Draw:
     flipped : ndarray of shape (n,), bool
         Whether the image is mirrored, so that left and right swap.
     displacements : ndarray of shape (n, 2, ELASTIC_GRID, ELASTIC_GRID), or None
-        Elastic displacement in pixels at control points spread over the image.
+        Elastic displacement in pixels at the control points of a spline over the image.
     blur : ndarray of shape (n,), or None
         Standard deviation in pixels.
     gain, offset : ndarray of shape (n,), or None
@@ -271,11 +272,17 @@ def move_points(points: FloatArray, matrices: FloatArray) -> FloatArray:
     >>> move_points(np.array([[[10.0, np.nan]]]), np.array([np.diag([2.0, 2.0, 1.0])]))
     array([[[nan, nan]]])
     """
-    moved = points @ matrices[:, :2, :2].swapaxes(1, 2) + matrices[:, np.newaxis, :2, 2]
-    if (matrices[:, 2, :2] == 0).all():
-        return moved
-    depth = points @ matrices[:, 2, :2, np.newaxis] + matrices[:, 2, 2][:, np.newaxis, np.newaxis]
-    return moved / depth
+    unlabelled = np.isnan(points)
+    points = np.where(unlabelled, 0.0, points)
+    linear = matrices[:, :2, :2].swapaxes(1, 2)
+    moved = points @ linear + matrices[:, np.newaxis, :2, 2]
+    if (matrices[:, 2, :2] != 0).any():
+        depth = points @ matrices[:, 2, :2, np.newaxis]
+        moved /= depth + matrices[:, 2, 2][:, np.newaxis, np.newaxis]
+        linear = np.ones_like(linear)
+    # A coordinate is lost where an unlabelled one goes into it.
+    moved[unlabelled @ (linear != 0)] = np.nan
+    return moved
 
 
 def _identity(n_images: int) -> FloatArray:

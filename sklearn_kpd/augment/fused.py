@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from scipy.interpolate import BSpline
 from scipy.ndimage import map_coordinates
 
 from sklearn_kpd.augment.draw import Draw, move_points
@@ -110,7 +111,8 @@ def displace(
     """Elastic deformation: every new pixel is fetched from a place nearby.
 
     Simard, Steinkraus and Platt, Best Practices for Convolutional Neural Networks, ICDAR 2003,
-    with the random field drawn at control points and interpolated between them.
+    with the random field a cubic B-spline with random control points: no displacement is
+    larger than the largest of those.
 
     Parameters
     ----------
@@ -119,7 +121,7 @@ def displace(
     points : ndarray of shape (n, k, 2)
         Pixels; NaN stays NaN.
     displacements : ndarray of shape (n, 2, g, g)
-        In x and in y, pixels, at control points spread over the image.
+        In x and in y, pixels, at the control points.
     border : {"replicate", "reflect"} or float
         What lies beyond the frame.
 
@@ -135,11 +137,37 @@ def displace(
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     options = _border_options(border)
     options["interpolation"] = options.pop("flags")
-    for i, grid in enumerate(displacements.astype(np.float32)):
-        field = [cv2.resize(d, (width, height), interpolation=cv2.INTER_CUBIC) for d in grid]
+    n_control = displacements.shape[-1]
+    rows, columns = spline_basis(height, n_control), spline_basis(width, n_control)
+    fields = rows @ displacements.astype(np.float32) @ columns.T
+    for i, field in enumerate(fields):
         cv2.remap(flat[i], x + field[0], y + field[1], dst=warped[i], **options)
-        moved[i] = _fetched_from(points[i], np.stack(field))
+        moved[i] = _fetched_from(points[i], field)
     return warped.reshape(images.shape), moved
+
+
+@lru_cache(maxsize=8)
+def spline_basis(n_pixels: int, n_control: int) -> FloatArray:
+    """Weights of the control points of a uniform cubic B-spline at each pixel.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Pixels along the side; their outer edges are the ends of the spline.
+    n_control : int
+        Control points, three more than intervals.
+
+    Returns
+    -------
+    ndarray of shape (n_pixels, n_control), float32
+        Rows sum to 1.
+    """
+    n_intervals = n_control - 3
+    place = (np.arange(n_pixels) + 0.5) / n_pixels * n_intervals
+    knots = np.arange(-3, n_intervals + 4)
+    basis = BSpline(knots, np.eye(n_control), 3)(place).astype(np.float32)
+    basis.setflags(write=False)
+    return basis
 
 
 def _fetched_from(points: FloatArray, field: FloatArray) -> FloatArray:
@@ -160,14 +188,21 @@ def _fetched_from(points: FloatArray, field: FloatArray) -> FloatArray:
 
 
 def blur(images: Array, sigma: FloatArray | None) -> Array:
-    """Gaussian blur with one standard deviation, in pixels, an image."""
+    """Gaussian blur with one standard deviation, in pixels, an image.
+
+    The kernel is as wide as imgaug's, so that both engines blur alike.
+    """
     if sigma is None:
         return images
     flat = _drop_single_channel(images)
     blurred = np.empty_like(flat)
     for image, deviation, target in zip(flat, sigma, blurred, strict=True):
-        if deviation > 0.1:  # a kernel of one pixel
-            cv2.GaussianBlur(image, (0, 0), deviation, target, borderType=cv2.BORDER_REFLECT_101)
+        if deviation > 1e-3:
+            side = max(
+                int((3.3 if deviation < 3 else 2.9 if deviation < 5 else 2.6) * deviation), 5
+            )
+            kernel = (side | 1, side | 1)
+            cv2.GaussianBlur(image, kernel, deviation, target, borderType=cv2.BORDER_REFLECT_101)
         else:
             target[...] = image
     return blurred.reshape(images.shape)

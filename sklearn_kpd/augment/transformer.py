@@ -18,8 +18,9 @@ from sklearn_kpd.images import Array, check_images, grey_level_gain, to_grey_lev
 from sklearn_kpd.keypoints import FloatArray, check_keypoints, flip_permutation
 
 # An elastic displacement may not grow by a pixel or more from one pixel to the next, or the
-# image would fold. With 4 control points to a side this share of the side is safe.
-_LARGEST_ELASTIC = 1 / 16
+# image would fold. Control points a third of a side apart, each at most this share of the side
+# away, keep the growth along x and along y under a half.
+_LARGEST_ELASTIC = 1 / 12
 
 _MAGNITUDE = [Interval(Real, 0, None, closed="left"), tuple, list]
 

@@ -35,7 +35,7 @@ def distances(engine, seed, ranges, flip=0.0, *, size=(96, 96), channels=1, dtyp
     height, width = size
     # one dot an image: k images with their one keypoint each, away from the edges
     points = rng.uniform([0.35 * width, 0.35 * height], [0.65 * width, 0.65 * height], (k, 1, 2))
-    images = dots(points, size, channels, dtype, radius=2.5)[:, 0]
+    images = dots(points, size, channels, dtype, radius=2.0)[:, 0]
     moved_images, moved = augment(engine, images, points, seed, ranges, flip)
     assert moved_images.dtype == dtype
     assert moved_images.shape == images.shape
@@ -47,9 +47,7 @@ def distances(engine, seed, ranges, flip=0.0, *, size=(96, 96), channels=1, dtyp
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds)
 def test_dot_and_keypoint_go_together(engine, operation, seed):
-    # Perspective and elastic deformation change the shape of a dot, and so move its centroid.
-    limit = 0.1
-    assert distances(engine, seed, {operation: RANGES[operation]}).max() < limit
+    assert distances(engine, seed, {operation: RANGES[operation]}).max() < 0.1
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -188,9 +186,7 @@ def test_the_engines_agree_in_distribution_of_keypoints(operation):
     if operation == "flip":  # two values, so quantiles jump: compare the shares
         assert np.abs(quantiles[0][[0, 4]] - quantiles[1][[0, 4]]).max() == 0
         return
-    # imgaug crops whole pixels
-    slack = 0.6 if operation == "crop" else 0.0
-    assert np.abs(quantiles[0] - quantiles[1]).max() < 0.06 * moved + slack
+    assert np.abs(quantiles[0] - quantiles[1]).max() < 0.06 * moved
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
@@ -284,12 +280,11 @@ def test_ops_that_mirror_are_refused():
     assert _imgaug.check_ops(None) == []
 
 
-def test_noise_bank_is_normal_and_the_same_everywhere():
+def test_noise_bank_is_normal():
     for dtype in (np.uint8, np.float32):
         bank = noise_bank(100_000, np.dtype(dtype).str).astype(float)
         assert abs(bank.mean() - 128) < 0.5
         assert abs(bank.std() - 31) < 0.3
-    np.testing.assert_array_equal(noise_bank(64, "|u1")[:3], [132, 124, 148])
 
 
 def test_numpy_is_left_as_it_was():
