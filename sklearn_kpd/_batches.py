@@ -69,7 +69,8 @@ class Batches(keras.utils.PyDataset):
         images = to_grey_levels(self.images[self.rows[chosen]], self.gain)
         values = self.values[chosen]
         for number, augmentation in enumerate(self.augmentations):
-            rng = np.random.default_rng([self.seed or 0, self.epoch, index, number])
+            seed = self.seed if augmentation.seed is None else augmentation.seed
+            rng = np.random.default_rng([seed or 0, self.epoch, index, number])
             points = values.reshape(len(values), -1, 2)
             images, points = augmentation.apply(images, points, rng)
             values = points.reshape(len(values), -1)

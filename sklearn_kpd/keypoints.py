@@ -81,7 +81,7 @@ def check_keypoints(y: Any) -> Keypoints:
     """
     if y is None:
         raise ValueError(
-            "y is None, but keypoints are needed: this estimator requires y to be passed, "
+            "This estimator requires y to be passed, but the target y is None: give keypoints, "
             "an array of shape (n_samples, 2 * n_keypoints) or a DataFrame."
         )
     columns = list(y.columns) if hasattr(y, "columns") else None

@@ -452,7 +452,7 @@ def test_bad_parameters_name_what_they_may_be(faces, parameters, message):
 def test_bad_data_says_what_to_do(faces):
     X, y = faces
     with pytest.raises(ValueError, match="X contains NaN"):
-        tiny_regressor().fit(np.where(X == X[0, 0, 0], np.nan, X), y)
+        tiny_regressor().fit(np.where(X[0, 0, 0] == X, np.nan, X), y)
     with pytest.raises(ValueError, match="odd number"):
         tiny_regressor().fit(X, y.iloc[:, :5].to_numpy())
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

@@ -3,7 +3,6 @@
 imgaug 0.4.0 is the last release. What is mended here:
 
 - on NumPy 2 its import fails for want of ``np.sctypes``, which it reads once
-- on a machine without a screen its OpenCV may lack a library; the error says what to do
 - it counts coordinates from the corner of the first pixel
 - it does not swap left and right labels in a flip, so each image is told whether to flip
 - its LinearContrast turns about 0 on floats, and nothing clips them
@@ -44,19 +43,10 @@ def _sctypes() -> Iterator[None]:
         del np.sctypes  # type: ignore[attr-defined]  # noqa: NPY201
 
 
-try:
-    with _sctypes():
-        import imgaug.augmenters as iaa
-        import imgaug.parameters as iap
-        from imgaug.augmentables import Keypoint, KeypointsOnImage
-except ImportError as error:
-    if "lib" not in str(error):
-        raise
-    raise ImportError(
-        f"OpenCV could not be loaded ({error}). On a machine without a screen, install the "
-        "build that needs none: pip uninstall -y opencv-python; pip install "
-        "--force-reinstall opencv-python-headless"
-    ) from error
+with _sctypes():
+    import imgaug.augmenters as iaa
+    import imgaug.parameters as iap
+    from imgaug.augmentables import Keypoint, KeypointsOnImage
 
 _BORDERS = {"replicate": "edge", "reflect": "reflect"}
 

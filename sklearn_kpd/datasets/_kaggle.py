@@ -186,9 +186,13 @@ def _pixels(text: str, where: str) -> np.ndarray:
     try:
         levels = np.array(words, dtype=np.int64)
     except (ValueError, OverflowError):
-        wrong = next(word for word in words if not word.lstrip("+-").isdecimal())
+        # a number too large for int64 is all digits
+        no_digits = (word for word in words if not word.lstrip("+-").isdecimal())
+        # a number too large for int64 is all digits
+        no_digits = (word for word in words if not word.lstrip("+-").isdecimal())
+        wrong = next(no_digits, max(words, key=len))
         raise ValueError(
-            f"{where}: pixel {words.index(wrong) + 1} is {_short(wrong)}, no whole number."
+            f"{where}: pixel {words.index(wrong) + 1} is {_short(wrong)}, no whole number in 0..255."
         ) from None
     if levels.min() < 0 or levels.max() > 255:
         at = int(np.flatnonzero((levels < 0) | (levels > 255))[0])

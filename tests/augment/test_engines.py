@@ -126,8 +126,12 @@ def test_flip_sends_pixel_10_to_85_and_the_keypoint_with_it(engine, dtype):
 
 @pytest.mark.parametrize("engine", ENGINES)
 @settings(max_examples=20, deadline=None)
-@given(seed=seeds, size=st.tuples(st.integers(3, 60), st.integers(3, 60)),
-       channels=st.sampled_from([1, 3, 4]), dtype=st.sampled_from([np.uint8, np.float32]))  # fmt: skip
+@given(
+    seed=seeds,
+    size=st.tuples(st.integers(3, 60), st.integers(3, 60)),
+    channels=st.sampled_from([1, 3, 4]),
+    dtype=st.sampled_from([np.uint8, np.float32]),
+)
 def test_flip_twice_is_the_identity(engine, seed, size, channels, dtype):
     rng = np.random.default_rng(seed)
     images = rng.integers(256, size=(3, *size, channels)).astype(dtype)

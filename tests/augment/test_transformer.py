@@ -1,0 +1,181 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from sklearn_kpd import AugmentTransformer
+from sklearn_kpd.augment import AugmentedImages
+from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, flip_permutation
+from tests.helpers import tiny_regressor
+
+EVERYTHING = {
+    "rotation": 15, "scale": 0.1, "translation": 4, "shear": 5, "crop": 0.1, "flip": 0.5,
+    "perspective": 0.05, "elastic": 2, "blur": 1, "brightness": 0.1, "contrast": 0.2,
+    "noise": 0.05, "cutout": 0.3,
+}  # fmt: skip
+
+
+def test_fit_transform_moves_nothing_and_transform_is_the_identity(faces):
+    X, y = faces
+    transformer = AugmentTransformer(**EVERYTHING)
+    augmented = transformer.fit_transform(X, y)
+    assert isinstance(augmented, AugmentedImages)
+    assert augmented.images is X
+    assert len(augmented) == 40
+    assert transformer.transform(X) is X
+
+
+def test_augmented_images_are_no_array(faces):
+    augmented = AugmentTransformer(rotation=5).fit_transform(*faces)
+    for use in (np.asarray, np.array, np.mean):
+        with pytest.raises(TypeError, match="right before KeypointRegressor"):
+            use(augmented)
+
+
+def test_two_augmentations_add_up(faces):
+    X, y = faces
+    first = AugmentTransformer(translation=(3, 3), out_of_frame="keep")
+    second = AugmentTransformer(translation=(4, 4), out_of_frame="keep")
+    augmented = second.fit_transform(first.fit_transform(X, y), y)
+    assert augmented.images is X
+    assert [a.ranges["translation"] for a in augmented.augmentations] == [(3, 3), (4, 4)]
+    settings = {"epochs": 1, "optimizer__learning_rate": 1e-12, "validation_split": 0}
+    moved = tiny_regressor(**settings).fit(augmented, y)
+    shifted = tiny_regressor(**settings).fit(X, y)
+    expected = tiny_regressor(**settings).fit(
+        AugmentTransformer(translation=(7, 7), out_of_frame="keep").fit_transform(X, y), y
+    )
+    assert moved.history_["rmse"] != shifted.history_["rmse"]
+    np.testing.assert_allclose(moved.history_["rmse"], expected.history_["rmse"], rtol=0.05)
+
+
+@pytest.mark.parametrize("engine", ["fused", "imgaug"])
+def test_strength_0_is_no_augmentation_bit_for_bit(faces, engine):
+    import imgaug.augmenters as iaa
+
+    X, y = faces
+    ops = iaa.Add(50) if engine == "imgaug" else None
+    off = AugmentTransformer(**EVERYTHING, engine=engine, ops=ops, strength=0)
+    X_same, y_same = off.augment(X, y)
+    np.testing.assert_array_equal(X_same, X)
+    pd.testing.assert_frame_equal(y_same, y)
+    plain = tiny_regressor().fit(X, y)
+    with_off = tiny_regressor().fit(off.fit_transform(X, y), y)
+    for a, b in zip(plain.model_.get_weights(), with_off.model_.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("engine", ["fused", "imgaug"])
+def test_augment_repeats_and_keeps_form(faces, engine):
+    X, y = faces
+    transformer = AugmentTransformer(**EVERYTHING, engine=engine)
+    a, b, c = (transformer.augment(X, y, random_state=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(a[0], b[0])
+    pd.testing.assert_frame_equal(a[1], b[1])
+    assert not np.array_equal(a[0], c[0])
+    assert list(a[1].columns) == list(y.columns)
+    assert a[0].dtype == np.uint8
+    assert not hasattr(transformer, "augmentation_")
+    transformer.set_params(flip=0)
+    flat = transformer.augment(X.reshape(40, -1), y.to_numpy().reshape(40, 15, 2), random_state=0)
+    assert flat[0].shape == (40, 9216)
+    assert flat[1].shape == (40, 15, 2)
+
+
+@pytest.mark.parametrize("engine", ["fused", "imgaug"])
+def test_ranges_of_pixels_are_kept(faces, engine):
+    X, y = faces
+    transformer = AugmentTransformer(rotation=10, contrast=0.2, noise=0.02, engine=engine)
+    small = transformer.augment((X / 255).astype(np.float32), y, random_state=0)[0]
+    large = transformer.augment(X.astype(np.float64), y, random_state=0)[0]
+    assert (small.dtype, large.dtype) == (np.float32, np.float64)
+    assert small.max() <= 1
+    np.testing.assert_allclose(small * 255, large, atol=1e-2)
+
+
+def test_flip_swaps_the_named_keypoints(faces):
+    X, y = faces
+    X_flipped, y_flipped = AugmentTransformer(flip=1).augment(X, y)
+    np.testing.assert_array_equal(X_flipped, X[:, :, ::-1])
+    np.testing.assert_allclose(y_flipped["left_eye_center_x"], 95 - y["right_eye_center_x"])
+    np.testing.assert_allclose(y_flipped["left_eye_center_y"], y["right_eye_center_y"])
+    np.testing.assert_allclose(y_flipped["nose_tip_x"], 95 - y["nose_tip_x"])
+    pairs = [(i, int(j)) for i, j in enumerate(flip_permutation(15, KAGGLE_KEYPOINTS)) if i < j]
+    _, by_pairs = AugmentTransformer(flip=1, flip_pairs=pairs).augment(X, y.to_numpy())
+    np.testing.assert_array_equal(by_pairs, y_flipped)
+
+
+def test_the_engine_is_chosen(faces):
+    import imgaug.augmenters as iaa
+
+    X, y = faces
+    assert AugmentTransformer(**EVERYTHING).fit(X, y).augmentation_.engine == "fused"
+    assert AugmentTransformer(ops=iaa.Add(5)).fit(X, y).augmentation_.engine == "imgaug"
+    assert AugmentTransformer(engine="imgaug").fit(X, y).augmentation_.engine == "imgaug"
+    with pytest.raises(ValueError, match="engine='fused' knows no ops"):
+        AugmentTransformer(ops=iaa.Add(5), engine="fused").fit(X, y)
+
+
+def test_its_own_random_state_goes_before_that_of_the_regressor(faces):
+    X, y = faces
+
+    def history(augment_seed, cnn_seed):
+        transformer = AugmentTransformer(rotation=15, random_state=augment_seed)
+        regressor = tiny_regressor(
+            epochs=1, random_state=cnn_seed, validation_split=0, batch_size=40,
+            optimizer__learning_rate=1e-12,
+        )  # fmt: skip
+        return regressor.fit(transformer.fit_transform(X, y), y).history_["rmse"]
+
+    assert history(None, 0) == history(None, 0)
+    assert history(None, 0) != history(None, 1)
+    assert history(3, 0) == history(3, 0)
+    assert history(3, 0) != history(4, 0)
+
+
+def test_it_can_be_cloned_and_pickled_with_ops(faces):
+    import imgaug.augmenters as iaa
+
+    X, y = faces
+    transformer = AugmentTransformer(ops=[iaa.Add((-9, 9))], rotation=(0, 5), random_state=0)
+    expected = transformer.augment(X, y)
+    for copy in (clone(transformer), pickle.loads(pickle.dumps(transformer.fit(X, y)))):
+        np.testing.assert_array_equal(copy.augment(X, y)[0], expected[0])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"rotation": -5}, "'rotation' parameter"),
+        ({"scale": (1.2, 0.9)}, "wrong order"),
+        ({"flip": 1.5}, "'flip' parameter"),
+        ({"strength": -1}, "'strength' parameter"),
+        ({"probability": 2}, "'probability' parameter"),
+        ({"border": "wrap"}, "'border' parameter"),
+        ({"out_of_frame": "drop"}, "'out_of_frame' parameter"),
+        ({"engine": "gpu"}, "'engine' parameter"),
+        ({"ops": "blur"}, "imgaug augmenters"),
+        ({"elastic": 20}, "would fold images of 96x96: at most 8 pixels"),
+    ],
+)
+def test_bad_parameters(faces, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        AugmentTransformer(**parameters).fit(*faces)
+
+
+def test_bad_data(faces):
+    X, y = faces
+    with pytest.raises(ValueError, match=r"Pass y as a DataFrame .* flip_pairs=.* or flip=0"):
+        AugmentTransformer(flip=0.5).fit(X, y.to_numpy())
+    with pytest.raises(ValueError, match="y is None, but a flip"):
+        AugmentTransformer(flip=0.5).fit(X)
+    with pytest.raises(ValueError, match="single coordinate"):
+        AugmentTransformer(rotation=5).fit(X, y["nose_tip_x"])
+    with pytest.raises(ValueError, match="40 images, but y has 10 rows"):
+        AugmentTransformer(rotation=5).fit(X, y[:10])
+    with pytest.raises(ValueError, match="X contains NaN"):
+        AugmentTransformer(rotation=5).fit(np.full((2, 8, 8), np.nan), y[:2])
+    with pytest.raises(ValueError, match="was fitted on"):
+        AugmentTransformer().fit(X, y).transform(X[:, ::2])

@@ -1,0 +1,65 @@
+"""The doors of the package."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearn_kpd
+
+ROOT = Path(sklearn_kpd.__file__).parent
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").split(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("library", "door"), [("scikeras", "_scikeras.py"), ("imgaug", "augment/_imgaug.py")]
+)
+def test_each_dead_library_has_one_door(library, door):
+    found = [str(p.relative_to(ROOT)) for p in ROOT.rglob("*.py") if library in imports_of(p)]
+    assert found == [door]
+
+
+def test_only_keras_is_imported_not_tensorflow():
+    assert not [p for p in ROOT.rglob("*.py") if "tensorflow" in imports_of(p)]
+
+
+def test_importing_the_package_is_light():
+    code = (
+        "import sys, sklearn_kpd; dir(sklearn_kpd); "
+        "print([m for m in ('tensorflow', 'keras', 'imgaug', 'sklearn') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_names_at_the_top():
+    assert sklearn_kpd.metrics.neg_mean_squared_error
+    for name in sklearn_kpd.__all__:
+        assert getattr(sklearn_kpd, name)
+    assert "KeypointRegressor" in dir(sklearn_kpd)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        sklearn_kpd.nothing  # noqa: B018
+
+
+def test_missing_system_library_says_what_to_install(monkeypatch):
+    code = """
+import builtins, sys
+real = builtins.__import__
+def broken(name, *args, **kwargs):
+    if name == "cv2":
+        raise ImportError("libxcb.so.1: cannot open shared object file")
+    return real(name, *args, **kwargs)
+builtins.__import__ = broken
+import sklearn_kpd.augment
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "pip uninstall -y opencv-python" in out.stderr
