@@ -269,8 +269,10 @@ def move_points(points: FloatArray, matrices: FloatArray) -> FloatArray:
     --------
     >>> import numpy as np
     >>> from sklearn_kpd.augment.draw import move_points
-    >>> move_points(np.array([[[10.0, np.nan]]]), np.array([np.diag([2.0, 2.0, 1.0])]))
-    array([[[nan, nan]]])
+    >>> points = np.array([[[10.0, 4.0], [np.nan, np.nan]]])
+    >>> move_points(points, np.array([np.diag([2.0, 2.0, 1.0])]))
+    array([[[20.,  8.],
+            [nan, nan]]])
     """
     unlabelled = np.isnan(points)
     points = np.where(unlabelled, 0.0, points)

@@ -192,7 +192,8 @@ def _pixels(text: str, where: str) -> np.ndarray:
         no_digits = (word for word in words if not word.lstrip("+-").isdecimal())
         wrong = next(no_digits, max(words, key=len))
         raise ValueError(
-            f"{where}: pixel {words.index(wrong) + 1} is {_short(wrong)}, no whole number in 0..255."
+            f"{where}: pixel {words.index(wrong) + 1} is {_short(wrong)}, no whole number "
+            "in 0..255."
         ) from None
     if levels.min() < 0 or levels.max() > 255:
         at = int(np.flatnonzero((levels < 0) | (levels > 255))[0])

@@ -55,8 +55,15 @@ def test_without_labels_and_with_more_faces_than_there_are(faces):
     assert len(display.axes_[0].collections) == 1
 
 
-@pytest.mark.parametrize("form", [lambda X: X[..., 0], lambda X: X.reshape(len(X), -1),
-                                  lambda X: X / 255, lambda X: np.repeat(X, 3, axis=3)])  # fmt: skip
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda X: X[..., 0],
+        lambda X: X.reshape(len(X), -1),
+        lambda X: X / 255,
+        lambda X: np.repeat(X, 3, axis=3),
+    ],
+)
 def test_forms_of_images(faces, form):
     X, y = faces
     display = KeypointDisplay.from_predictions(form(X), y, y, n_faces=1, order="first")

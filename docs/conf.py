@@ -1,0 +1,27 @@
+"""Settings of Sphinx."""
+
+import os
+
+from sklearn_kpd import __version__
+
+project = "sklearn_kpd"
+author = "The sklearn_kpd developers"
+release = version = __version__
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+autosummary_generate = True
+numpydoc_show_class_members = False
+exclude_patterns = ["_build", "auto_examples/*.ipynb"]
+html_theme = "pydata_sphinx_theme"
+html_show_sourcelink = False
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    # The example trains for minutes: `SKLEARN_KPD_RUN_EXAMPLES=1 make html` runs it.
+    "plot_gallery": os.environ.get("SKLEARN_KPD_RUN_EXAMPLES", "") == "1",
+    "download_all_examples": False,
+}
