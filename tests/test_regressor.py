@@ -432,7 +432,7 @@ def test_training_goes_on_after_loading(faces, tmp_path):
         ({"batch_size": 0.5}, "'batch_size' parameter .* Got 0.5 instead"),
         ({"validation_split": 1}, "'validation_split' parameter"),
         ({"patience": 0}, "'patience' parameter"),
-        ({"missing": "forget"}, "'missing' parameter .* 'mask'"),
+        ({"missing": "forget"}, "'missing' parameter .*'mask'"),
         ({"network": "resnet"}, "network='resnet' is unknown; it may be 'cnn'"),
         ({"network": 3}, "'network' parameter"),
         ({"learning_rate_schedule": "steps"}, "'learning_rate_schedule' parameter"),
