@@ -34,6 +34,8 @@ class Batches(keras.utils.PyDataset):
         Applied to each batch in turn.
     seed : int, optional
         Seed of order and augmentation. None keeps the order, for validation rows.
+    epoch : int, default=0
+        Number of the first epoch. Epochs of one seed differ, so training that goes on counts on.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Batches(keras.utils.PyDataset):
         sample_weight: FloatArray | None = None,
         augmentations: tuple[Any, ...] = (),
         seed: int | None = None,
+        epoch: int = 0,
     ) -> None:
         super().__init__(workers=1)
         self.images = images
@@ -57,7 +60,7 @@ class Batches(keras.utils.PyDataset):
         self.sample_weight = sample_weight
         self.augmentations = augmentations
         self.seed = seed
-        self.epoch = 0
+        self.epoch = epoch
         self._shuffle()
 
     def __len__(self) -> int:

@@ -126,6 +126,8 @@ class KeypointRegressor(KerasRegressorBase):
         "random_state": ["random_state"],
     }
 
+    float_gain_: float | None
+
     def __init__(
         self,
         network: Any = "cnn",
@@ -226,7 +228,9 @@ class KeypointRegressor(KerasRegressorBase):
         training = training[kept]
 
         # 3 pixels ▶ network units and 4 batches, drawn anew every epoch
-        self.gain_ = self._gain(images)
+        gain = grey_level_gain(images, self.float_gain_ if go_on else None)
+        if not go_on:
+            self.float_gain_ = gain if images.dtype.kind == "f" else None
 
         def batches(rows: Array, values: FloatArray, **options: Any) -> Batches:
             weights = None if sample_weight is None else sample_weight[rows]
@@ -234,13 +238,16 @@ class KeypointRegressor(KerasRegressorBase):
                 images,
                 rows,
                 values,
-                gain=self.gain_,
+                gain=gain,
                 batch_size=self.batch_size,
                 sample_weight=weights,
                 **options,
             )
 
-        training_set = batches(training, values, augmentations=augmentations, seed=seed)
+        first_epoch = self.current_epoch if go_on else 0
+        training_set = batches(
+            training, values, augmentations=augmentations, seed=seed, epoch=first_epoch
+        )
         validation_set = None
         if len(validation):
             validation_set = batches(validation, keypoints.values[validation])
@@ -280,7 +287,7 @@ class KeypointRegressor(KerasRegressorBase):
         """
         check_is_fitted(self)
         images = check_images(self, X, reset=False)
-        gain = grey_level_gain(images, self.gain_ if self.float_pixels_ else None)
+        gain = grey_level_gain(images, self.float_gain_)
         # Called directly: Keras' predict compiles a function for every new model and shape,
         # which costs more than it saves, and TensorFlow warns of it in every grid search.
         size = max(self.batch_size, _PREDICTION_BATCH)
@@ -320,10 +327,6 @@ class KeypointRegressor(KerasRegressorBase):
                 f"y has the shape (n, *{keypoints.shape}), but {type(self).__name__} was fitted "
                 f"on (n, *{self.y_shape_})."
             )
-
-    def _gain(self, images: Array) -> float:
-        self.float_pixels_ = images.dtype.kind == "f"
-        return grey_level_gain(images)
 
     def _own_callbacks(self, n_batches: int, validated: bool) -> list[keras.callbacks.Callback]:
         callbacks: list[keras.callbacks.Callback] = []

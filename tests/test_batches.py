@@ -49,6 +49,12 @@ def test_epochs_differ_and_seeds_repeat(data):
     assert rows_seen(batches) == rows_seen(again)
 
 
+def test_training_that_goes_on_counts_on(data):
+    batches = make(data)
+    batches.on_epoch_end()
+    assert rows_seen(make(data, epoch=1)) == rows_seen(batches)
+
+
 def test_no_seed_keeps_the_order(data):
     batches = make(data, seed=None)
     batches.on_epoch_end()

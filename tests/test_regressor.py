@@ -270,6 +270,21 @@ def test_partial_fit_and_warm_start_go_on(faces):
         regressor.partial_fit(X, y.iloc[:, :4])
 
 
+def test_epochs_of_partial_fit_are_augmented_anew_and_keep_the_range_of_pixels(faces):
+    X, y = faces
+    augmented = AugmentTransformer(rotation=15).fit_transform((X / 255).astype(np.float32), y)
+    regressor = tiny_regressor(
+        batch_size=40, optimizer__learning_rate=1e-12, validation_split=0, epochs=1
+    ).fit(augmented, y)
+    for _ in range(2):
+        regressor.partial_fit(augmented, y)
+    assert len(set(regressor.history_["rmse"])) == 3
+    # dark images: their pixels are 0..1 still, as those of fit were
+    assert regressor.partial_fit(X / 2550, y).float_gain_ == 255
+    bright = tiny_regressor(epochs=1).fit(X.astype(float), y).partial_fit(X / 2550, y)
+    assert bright.float_gain_ == 1
+
+
 # scikit-learn's conventions
 
 
