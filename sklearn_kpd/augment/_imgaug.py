@@ -21,7 +21,7 @@ from sklearn_kpd.augment import fused
 from sklearn_kpd.augment.draw import MID_GREY, draw
 from sklearn_kpd.augment.ranges import Range
 from sklearn_kpd.images import Array
-from sklearn_kpd.keypoints import FloatArray, from_corner, to_corner
+from sklearn_kpd.keypoints import FloatArray, from_corner, mirror, to_corner
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def apply_ranges(
         images = images.copy()
         images[flipped] = mirrored
         points = points.copy()
-        points[flipped] = _flip(points[flipped], images.shape[2])[:, permutation]
+        points[flipped] = mirror(points[flipped], images.shape[2], permutation)
     images, points = _warp({"crop"}, ranges, images, points, border, rng)
     images, points = _augment(_affine(ranges, images.shape, border), images, points, rng)
     images, points = _warp({"perspective", "elastic"}, ranges, images, points, border, rng)
@@ -134,12 +134,6 @@ def apply_ranges(
     if images.dtype != np.uint8:
         images = np.clip(images, 0, 255)
     return images, points
-
-
-def _flip(points: FloatArray, width: int) -> FloatArray:
-    flipped = points.copy()
-    flipped[..., 0] = width - 1 - flipped[..., 0]
-    return flipped
 
 
 def _warp(
