@@ -42,7 +42,7 @@ class KeypointRegressor(KerasRegressorBase):
     Parameters
     ----------
     network : str or callable, default="cnn"
-        Name of a network of :mod:`sklearn_kpd.networks`, or a function
+        Name of a network of :mod:`sklearn_kpd.networks`, "cnn" or "heatmap", or a function
         ``network(image_shape, n_outputs)`` that returns a ``keras.Model``, not compiled, from
         pixels in 0..255 to network units, in which 0 is the centre of the image and ±1 the
         edge of its longer side. Its other arguments can be given as ``network__<argument>``.

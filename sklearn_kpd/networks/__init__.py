@@ -12,11 +12,12 @@ from typing import Any
 import keras
 
 from sklearn_kpd.networks._cnn import cnn
+from sklearn_kpd.networks._heatmap import SpatialSoftArgmax, heatmap
 
 #: Networks by the name that `KeypointRegressor` takes.
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"cnn": cnn}
+NETWORKS: dict[str, Callable[..., keras.Model]] = {"cnn": cnn, "heatmap": heatmap}
 
-__all__ = ["NETWORKS", "cnn", "get"]
+__all__ = ["NETWORKS", "SpatialSoftArgmax", "cnn", "get", "heatmap"]
 
 
 def get(network: Any) -> Callable[..., keras.Model]:

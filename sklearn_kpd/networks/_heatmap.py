@@ -1,0 +1,127 @@
+"""A fully convolutional network with a spatial soft-argmax: one heatmap a keypoint."""
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from sklearn_kpd.losses import PACKAGE
+
+
+def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 24) -> keras.Model:
+    """Residual encoder, decoder with skip connections, one heatmap a keypoint, soft-argmax.
+
+    Heatmaps have a quarter of the image's resolution; the soft-argmax finds coordinates between
+    their pixels. Sun et al., Integral Human Pose Regression, ECCV 2018.
+
+    Parameters
+    ----------
+    image_shape : (int, int, int)
+        Height, width and channels.
+    n_outputs : int
+        Coordinates to find: two for each keypoint.
+    width : int, default=24
+        Filters at half resolution; deeper layers have two and four times as many.
+
+    Returns
+    -------
+    keras.Model
+        From pixels in 0..255, (n, height, width, channels), to network units, (n, n_outputs).
+
+    Raises
+    ------
+    ValueError
+        If `n_outputs` is odd.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.networks import heatmap
+    >>> heatmap((96, 96, 1), 30, width=8).output_shape
+    (None, 30)
+    """
+    if n_outputs % 2:
+        raise ValueError(
+            "network='heatmap' finds points, so it needs an x and a y for each keypoint; y has "
+            f"{n_outputs} column(s). Use network='cnn'."
+        )
+    images = keras.Input(image_shape, name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1)(images)
+    x = _residual(_convolution(x, width, kernel=5, strides=2), width)
+    quarter = _residual(_residual(x, 2 * width, strides=2), 2 * width)
+    eighth = _residual(_residual(quarter, 4 * width, strides=2), 4 * width)
+    x = _residual(_residual(eighth, 4 * width, strides=2), 4 * width)
+    x = _convolution(_merge(x, eighth), 2 * width)
+    x = _convolution(_merge(x, quarter), 2 * width)
+    x = layers.Conv2D(n_outputs // 2, 1, name="heatmaps")(x)
+    return keras.Model(images, SpatialSoftArgmax(name="keypoints")(x), name="heatmap")
+
+
+def _convolution(
+    x: Any, filters: int, *, kernel: int = 3, strides: int = 1, activation: str = "relu"
+) -> Any:
+    x = layers.Conv2D(
+        filters, kernel, strides, padding="same", use_bias=False, kernel_initializer="he_normal"
+    )(x)
+    # Trainings of a few thousand steps: the usual momentum of 0.99 would lag behind.
+    return layers.Activation(activation)(layers.BatchNormalization(momentum=0.95)(x))
+
+
+def _residual(x: Any, filters: int, *, strides: int = 1) -> Any:
+    """He et al., Deep Residual Learning for Image Recognition, CVPR 2016, basic block."""
+    shortcut = x
+    if strides > 1:
+        shortcut = layers.AveragePooling2D(strides, padding="same")(shortcut)
+    if shortcut.shape[-1] != filters:
+        shortcut = _convolution(shortcut, filters, kernel=1, activation="linear")
+    x = _convolution(x, filters, strides=strides)
+    x = _convolution(x, filters, activation="linear")
+    return layers.Activation("relu")(layers.Add()([x, shortcut]))
+
+
+def _merge(x: Any, skip: Any) -> Any:
+    """Enlarge `x` to the resolution of `skip` and add the two."""
+    height, width = skip.shape[1:3]
+    x = layers.Resizing(height, width, interpolation="bilinear")(x)
+    skip = _convolution(skip, x.shape[-1], kernel=1, activation="linear")
+    return layers.Activation("relu")(layers.Add()([x, skip]))
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class SpatialSoftArgmax(layers.Layer):
+    """Expected place under the softmax of each heatmap.
+
+    Input shape
+        (n, height, width, k): one heatmap a keypoint.
+    Output shape
+        (n, 2 * k): x, y in network units, in which 0 is the centre of the image and ±1 the edge
+        of its longer side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.networks import SpatialSoftArgmax
+    >>> peak = np.full((1, 4, 4, 1), -100.0, np.float32)
+    >>> peak[0, 0, 3] = 100  # the upper right corner, whose pixel is half a unit wide
+    >>> np.asarray(SpatialSoftArgmax()(peak))
+    array([[ 0.75, -0.75]], dtype=float32)
+    """
+
+    def call(self, heatmaps: Any) -> Any:
+        """Coordinates of a batch of heatmaps."""
+        height, width, n_keypoints = heatmaps.shape[1:]
+        flat = ops.reshape(heatmaps, (-1, height * width, n_keypoints))
+        shares = ops.reshape(ops.softmax(flat, axis=1), (-1, height, width, n_keypoints))
+        x = ops.sum(ops.sum(shares, axis=1) * self._places(width, max(height, width)), axis=1)
+        y = ops.sum(ops.sum(shares, axis=2) * self._places(height, max(height, width)), axis=1)
+        return ops.reshape(ops.stack([x, y], axis=-1), (-1, 2 * n_keypoints))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Shape of the coordinates."""
+        n_keypoints = input_shape[3]
+        assert n_keypoints is not None
+        return input_shape[0], 2 * n_keypoints
+
+    def _places(self, size: int, longer: int) -> Any:
+        """Centres of the heatmap's pixels along one side, (1, size, 1)."""
+        places = (ops.arange(size, dtype=self.compute_dtype) + 0.5 - size / 2) * (2 / longer)
+        return ops.reshape(places, (1, size, 1))
