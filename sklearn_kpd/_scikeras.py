@@ -11,7 +11,8 @@ seeding of Keras and models that can be pickled. Mended here:
 """
 
 import contextlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -114,15 +115,16 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         self._initialize_callbacks()
         self._fit_callbacks = [*self._fit_callbacks, *callbacks]
         try:
-            self._fit_keras_model(
-                batches,
-                None,
-                sample_weight=None,
-                warm_start=go_on,
-                epochs=epochs,
-                initial_epoch=self.current_epoch if go_on else 0,
-                validation_data=validation,
-            )
+            with _without_retracing_warnings():
+                self._fit_keras_model(
+                    batches,
+                    None,
+                    sample_weight=None,
+                    warm_start=go_on,
+                    epochs=epochs,
+                    initial_epoch=self.current_epoch if go_on else 0,
+                    validation_data=validation,
+                )
         finally:
             for callback in keras.tree.flatten(self._fit_callbacks):
                 callback.set_model(None)  # else every callback would be pickled with a model
@@ -134,3 +136,22 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         if self._random_state is None:
             return contextlib.nullcontext()
         return tensorflow_random_state(self._random_state)
+
+
+@contextlib.contextmanager
+def _without_retracing_warnings() -> Iterator[None]:
+    """Drop TensorFlow's warning that functions are compiled often.
+
+    Every new model compiles its own, so short fits in a row raise it, and a user can do nothing
+    about it.
+    """
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

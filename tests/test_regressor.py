@@ -497,7 +497,7 @@ def test_no_label_at_all(faces):
         tiny_regressor().fit(X, y * np.nan)
 
 
-def test_nothing_warns_that_a_user_could_do_nothing_about(kaggle_like, capfd):
+def test_nothing_warns_that_a_user_could_do_nothing_about(kaggle_like, capfd, caplog):
     X, y = kaggle_like
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -505,5 +505,8 @@ def test_nothing_warns_that_a_user_could_do_nothing_about(kaggle_like, capfd):
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="keras")
         for missing in ("mask", "iterative"):
             make_pipeline(missing=missing).fit(X, y).predict(X)
+        for _ in range(8):  # many models, few batches each
+            tiny_regressor(missing="drop", epochs=1).fit(X[:30], y[:30])
     captured = capfd.readouterr()
     assert "WARNING" not in captured.out + captured.err
+    assert not caplog.records
