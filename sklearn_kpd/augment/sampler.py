@@ -4,10 +4,11 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils._param_validation import Interval
 
 from sklearn_kpd.augment.images import AugmentedImages
-from sklearn_kpd.augment.transformer import AugmentBase, augment_arrays, new_rng
+from sklearn_kpd.augment.transformer import AugmentBase, augment_arrays
 from sklearn_kpd.images import check_images
 
 
@@ -144,22 +145,17 @@ image_shape
         """
         if isinstance(X, AugmentedImages):
             raise TypeError("AugmentSampler takes images: put it before AugmentTransformer.")
-        images = self.fit(X, y)._images(X)
-        rng = new_rng(self.augmentation_.seed)
+        images = check_images(self.fit(X, y), X, reset=False)
+        rng = np.random.default_rng(self.augmentation_.seed)
         X, y = (item if hasattr(item, "columns") else np.asarray(item) for item in (X, y))
         copies = [
             augment_arrays(self.augmentation_, images, X, y, rng) for _ in range(self.n_copies)
         ]
         return _stack([X, *(c[0] for c in copies)]), _stack([y, *(c[1] for c in copies)])
 
-    def _images(self, X: Any) -> Any:
-        return check_images(self, X, self.image_shape, reset=False)
-
 
 def _stack(parts: list[Any]) -> Any:
-    if hasattr(parts[0], "columns"):
-        import pandas as pd
-
+    if isinstance(parts[0], pd.DataFrame):
         frame = parts[0]
         return pd.concat(
             [frame, *(pd.DataFrame(np.asarray(p), frame.index, frame.columns) for p in parts[1:])]

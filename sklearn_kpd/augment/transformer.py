@@ -312,17 +312,13 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
             copy.random_state = random_state
         augmentation = copy.fit(X, y).augmentation_
         images = check_images(copy, X, copy.image_shape, reset=False)
-        return augment_arrays(augmentation, images, X, y, new_rng(augmentation.seed))
+        rng = np.random.default_rng(augmentation.seed)
+        return augment_arrays(augmentation, images, X, y, rng)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def new_rng(seed: int | None) -> np.random.Generator:
-    """Give a generator for one visible draw; the global state of NumPy is left alone."""
-    return np.random.default_rng(seed)
 
 
 def augment_arrays(
@@ -350,6 +346,8 @@ def augment_arrays(
     """
     keypoints = check_keypoints(y)
     check_consistent_length(images, keypoints.values)
+    if not augmentation.active:  # bit for bit, without the way through grey levels
+        return np.array(X), y.copy() if hasattr(y, "copy") else np.array(y)
     gain = grey_level_gain(images)
     points = keypoints.values.reshape(len(images), -1, 2)
     moved_images, moved = augmentation.apply(to_grey_levels(images, gain), points, rng)

@@ -61,6 +61,8 @@ def test_strength_0_is_no_augmentation_bit_for_bit(faces, engine):
     X_same, y_same = off.augment(X, y)
     np.testing.assert_array_equal(X_same, X)
     pd.testing.assert_frame_equal(y_same, y)
+    floats = np.random.default_rng(0).random((3, 8, 8), dtype=np.float32)
+    np.testing.assert_array_equal(off.augment(floats, y[:3])[0], floats)
     plain = tiny_regressor().fit(X, y)
     with_off = tiny_regressor().fit(off.fit_transform(X, y), y)
     for a, b in zip(plain.model_.get_weights(), with_off.model_.get_weights(), strict=True):
