@@ -7,6 +7,7 @@ seeding of Keras and models that can be pickled. Mended here:
 - its KerasRegressor cannot stand behind RegressorMixin; BaseWrapper can
 - any attribute became a parameter; here the signature and the routed names are
 - an optimizer instance broke on the second fit; it is copied
+- its seeding left TensorFlow's op determinism on after the first fit; it is asked for early
 - its ``fit`` and ``predict`` refuse NaN in y and other dtypes at predict; ours replace them
 """
 
@@ -22,19 +23,24 @@ from scikeras._utils import (
     try_to_convert_strings_to_classes,
     unflatten_params,
 )
-from scikeras.utils.random_state import tensorflow_random_state
+from scikeras.utils import random_state as scikeras_random_state
 from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator, RegressorMixin
+
+# TensorFlow answers this once, by an environment variable that the seeding has set by then:
+# asked first thereafter, it says that determinism was on already, and it stays on.
+if hasattr(scikeras_random_state, "config"):  # on Keras' other backends it may not be there
+    scikeras_random_state.config.is_op_determinism_enabled()
 
 
 class KerasRegressorBase(RegressorMixin, BaseWrapper):
     """A scikit-learn regressor around a Keras model.
 
-    A subclass has the parameters `optimizer`, `loss`, `callbacks`, `verbose` and
-    `random_state`, takes routed parameters as keywords and hands them to `_set_routed`.
+    A subclass has the parameters `optimizer`, `callbacks`, `verbose` and `random_state`, takes
+    routed parameters as keywords and hands them to `_set_routed`.
     """
 
-    _routing_prefixes = {"network", "optimizer", "loss", "callbacks", "compile", "fit"}
+    _routing_prefixes = {"network", "optimizer", "callbacks", "compile", "fit"}
     _fit_kwargs = {"verbose"}
 
     model_: keras.Model
@@ -135,7 +141,7 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         """Seed Keras for a block, and put every random state back afterwards."""
         if self._random_state is None:
             return contextlib.nullcontext()
-        return tensorflow_random_state(self._random_state)
+        return scikeras_random_state.tensorflow_random_state(self._random_state)
 
 
 @contextlib.contextmanager

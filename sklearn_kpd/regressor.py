@@ -224,6 +224,8 @@ class KeypointRegressor(KerasRegressorBase):
             raise ValueError("sample_weight is 0 for every row: there is nothing to learn.")
         training, validation = _split(rows, 0 if one_epoch else self.validation_split, seed)
         columns = None if keypoints.names is None else columns_from_names(keypoints.names)
+        # a row with no label has nothing to validate
+        validation = validation[~np.isnan(keypoints.values[validation]).all(axis=1)]
         kept, values = apply_policy(self.missing, keypoints.values[training], columns)
         training = training[kept]
 
@@ -327,6 +329,11 @@ class KeypointRegressor(KerasRegressorBase):
                 f"y has the shape (n, *{keypoints.shape}), but {type(self).__name__} was fitted "
                 f"on (n, *{self.y_shape_})."
             )
+        elif keypoints.names and self.keypoint_names_ and keypoints.names != self.keypoint_names_:
+            raise ValueError(
+                f"y has the keypoints {keypoints.names}, but {type(self).__name__} was fitted on "
+                f"{self.keypoint_names_}: give the columns in that order."
+            )
 
     def _own_callbacks(self, n_batches: int, validated: bool) -> list[keras.callbacks.Callback]:
         callbacks: list[keras.callbacks.Callback] = []
@@ -334,7 +341,7 @@ class KeypointRegressor(KerasRegressorBase):
         if self.learning_rate_schedule == "cosine" and not isinstance(
             rate, keras.optimizers.schedules.LearningRateSchedule
         ):
-            callbacks.append(CosineDecay(float(rate.numpy()), n_batches))
+            callbacks.append(CosineDecay(float(keras.ops.convert_to_numpy(rate)), n_batches))
         if self.patience is not None and validated:
             callbacks.append(
                 keras.callbacks.EarlyStopping(

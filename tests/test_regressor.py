@@ -285,6 +285,33 @@ def test_epochs_of_partial_fit_are_augmented_anew_and_keep_the_range_of_pixels(f
     assert bright.float_gain_ == 1
 
 
+def test_validation_rows_without_labels_are_left_out(faces):
+    X, y = faces
+    holes = y.to_numpy().copy()
+    holes[::2] = np.nan
+    history = tiny_regressor(validation_split=0.2).fit(X, holes).history_
+    assert np.isfinite(history["val_rmse"]).all()
+
+
+def test_training_goes_on_with_the_same_keypoints_only(faces):
+    X, y = faces
+    with pytest.raises(ValueError, match="give the columns in that order"):
+        tiny_regressor(epochs=1).fit(X, y).partial_fit(X, y[[*y.columns[2:], *y.columns[:2]]])
+
+
+DETERMINISM = """
+from tensorflow.python.framework import config
+from sklearn_kpd.datasets import make_faces
+from tests.helpers import tiny_regressor
+tiny_regressor(epochs=1).fit(*make_faces(8, random_state=0))
+assert not config.is_op_determinism_enabled()
+"""
+
+
+def test_a_seeded_fit_leaves_op_determinism_off():
+    subprocess.run([sys.executable, "-c", DETERMINISM], check=True, capture_output=True)
+
+
 # scikit-learn's conventions
 
 

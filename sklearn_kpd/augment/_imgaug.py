@@ -6,8 +6,9 @@ imgaug 0.4.0 is the last release. What is mended here:
 - it counts coordinates from the corner of the first pixel
 - it does not swap left and right labels in a flip, so each image is told whether to flip
 - its LinearContrast turns about 0 on floats, and nothing clips them
-- its Crop repeats rows where only one side is cut, its ElasticTransformation fails with newer
-  OpenCV, its PerspectiveTransform neither reflects nor keeps NaN: the fused engine's serve
+- its Crop repeats rows where only one side is cut, its Cutout is a square on any image, its
+  ElasticTransformation fails with newer OpenCV, its PerspectiveTransform neither reflects nor
+  keeps NaN: the fused engine's serve
 """
 
 import copy
@@ -125,10 +126,11 @@ def apply_ranges(
         images[flipped] = mirrored
         points = points.copy()
         points[flipped] = mirror(points[flipped], images.shape[2], permutation)
-    images, points = _warp({"crop"}, ranges, images, points, border, rng)
+    images, points = _fused({"crop"}, ranges, images, points, border, rng)
     images, points = _augment(_affine(ranges, images.shape, border), images, points, rng)
-    images, points = _warp({"perspective", "elastic"}, ranges, images, points, border, rng)
+    images, points = _fused({"perspective", "elastic"}, ranges, images, points, border, rng)
     images, points = _augment(_pixels(ranges, images.dtype), images, points, rng)
+    images, points = _fused({"cutout"}, ranges, images, points, border, rng)
     # An augmenter of the user's is copied, as it is seeded here and may serve other threads.
     images, points = _augment(iaa.Sequential(copy.deepcopy(ops)), images, points, rng)
     if images.dtype != np.uint8:
@@ -136,7 +138,7 @@ def apply_ranges(
     return images, points
 
 
-def _warp(
+def _fused(
     names: set[str],
     ranges: dict[str, Range],
     images: Array,
@@ -191,8 +193,6 @@ def _pixels(ranges: dict[str, Range], dtype: Any) -> Any:
     if "noise" in ranges:
         low, high = ranges["noise"]
         steps.append(iaa.AdditiveGaussianNoise(scale=(255 * low, 255 * high), per_channel=True))
-    if "cutout" in ranges:
-        steps.append(iaa.Cutout(size=ranges["cutout"], cval=128))
     return iaa.Sequential(steps)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_kpd.augment import _imgaug, fused
 from sklearn_kpd.augment.draw import draw
-from sklearn_kpd.augment.ranges import Range
+from sklearn_kpd.augment.ranges import GEOMETRY, Range
 from sklearn_kpd.images import Array
 from sklearn_kpd.keypoints import FloatArray, out_of_frame
 
@@ -103,12 +103,16 @@ class Augmentation:
                 ops=self.ops,
                 rng=rng,
             )
-        return images, self._handle_out_of_frame(moved, size)
+        if self.ranges.keys() & set(GEOMETRY) or self.flip or self.ops:
+            moved = self._handle_out_of_frame(moved, size)
+        return images, moved
 
     def _handle_out_of_frame(self, points: FloatArray, size: tuple[int, int]) -> FloatArray:
         if self.out_of_frame == "keep":
             return points
         height, width = size
-        if self.out_of_frame == "clip":
-            return np.clip(points, 0, [width - 1, height - 1])
-        return np.where(out_of_frame(points, size)[..., np.newaxis], np.nan, points)
+        left = out_of_frame(points, size)[..., np.newaxis]
+        edge = (
+            np.clip(points, 0, [width - 1, height - 1]) if self.out_of_frame == "clip" else np.nan
+        )
+        return np.where(left, edge, points)

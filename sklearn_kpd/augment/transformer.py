@@ -92,7 +92,9 @@ class AugmentBase(BaseEstimator):
 
     def _make_augmentation(self, y: Any, n_samples: int) -> Augmentation:
         """Check the parameters against images and keypoints."""
-        ops = _imgaug.check_ops(self.ops) if self.strength else []
+        ops = _imgaug.check_ops(self.ops)
+        if not self.strength:
+            ops = []
         ranges = resolve_ranges({name: getattr(self, name) for name in OPERATIONS}, self.strength)
         height, width = self.image_shape_[:2]
         largest = min(height, width) * _LARGEST_ELASTIC

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,7 +133,7 @@ def _open(path: Path) -> Iterator[Any]:
                 )
             with archive.open(names[0]) as member:
                 yield io.TextIOWrapper(member, newline="", encoding="utf-8-sig")
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(f"{path}: no whole zip file: {error}.") from error
 
 
@@ -186,8 +187,6 @@ def _pixels(text: str, where: str) -> np.ndarray:
     try:
         levels = np.array(words, dtype=np.int64)
     except (ValueError, OverflowError):
-        # a number too large for int64 is all digits
-        no_digits = (word for word in words if not word.lstrip("+-").isdecimal())
         # a number too large for int64 is all digits
         no_digits = (word for word in words if not word.lstrip("+-").isdecimal())
         wrong = next(no_digits, max(words, key=len))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from sklearn_kpd.images import Array
@@ -133,6 +134,10 @@ class KeypointDisplay:
         -------
         KeypointDisplay
         """
+        if image_shape is None:
+            last = getattr(estimator, "best_estimator_", estimator)
+            last = last[-1] if isinstance(last, Pipeline) else last
+            image_shape = getattr(last, "image_shape_", None)
         return cls.from_predictions(
             X,
             y,

@@ -246,6 +246,18 @@ def test_out_of_frame(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_points_that_do_not_leave_the_frame_are_left_alone(engine):
+    images = np.zeros((1, 20, 20, 1), np.uint8)
+    points = np.array([[[19.4, 5.0], [25.0, 5.0]]])
+    noise = Augmentation(ranges={"noise": (0.0, 0.1)}, engine=engine)
+    moved = noise.apply(images, points, np.random.default_rng(0))[1]
+    np.testing.assert_allclose(moved, points, atol=1e-4)
+    shift = Augmentation(ranges={"translation": (-0.1, -0.1)}, out_of_frame="clip", engine=engine)
+    moved = shift.apply(images, points, np.random.default_rng(0))[1]
+    np.testing.assert_allclose(moved[0], [[19.3, 4.9], [19, 4.9]], atol=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_probability_leaves_originals(engine):
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(400, 12, 12, 1), dtype=np.uint8)
