@@ -51,7 +51,10 @@ class Batches(keras.utils.PyDataset):
         seed: int | None = None,
         epoch: int = 0,
     ) -> None:
-        super().__init__(workers=1)
+        # One thread prefetches, and that is enough for OpenCV; a second one measured a fifth
+        # faster with imgaug, and a third no faster than two.
+        slow = any(augmentation.engine == "imgaug" for augmentation in augmentations)
+        super().__init__(workers=2 if slow else 1)
         self.images = images
         self.rows = rows
         self.values = values

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from sklearn_kpd import AugmentTransformer
 from sklearn_kpd._batches import Batches
 from sklearn_kpd.augment import Augmentation
+from tests.helpers import tiny_regressor
 
 
 @pytest.fixture
@@ -79,6 +81,19 @@ def test_augmentation_is_new_every_epoch_whatever_the_order_of_the_batches(data)
     assert len(np.unique(np.concatenate(moves)[:, 0])) == 10  # no batch repeats another's
     batches.on_epoch_end()
     assert not np.array_equal(batches[0][1], forward[0])
+
+
+@pytest.mark.parametrize("engine", ["fused", "imgaug"])
+def test_training_is_the_same_whatever_the_number_of_threads(faces, engine, monkeypatch):
+    X, y = faces
+    transformer = AugmentTransformer(rotation=15, noise=0.1, engine=engine)
+    found = []
+    for workers in (1, 2, 4):
+        monkeypatch.setattr(Batches, "workers", property(lambda self, n=workers: n))
+        regressor = tiny_regressor(epochs=3, batch_size=8)
+        found.append(regressor.fit(transformer.fit_transform(X, y), y).history_)
+    assert found[0] == found[1] == found[2]
+    assert len(set(found[0]["rmse"])) == 3
 
 
 def test_the_global_random_state_is_left_alone(data):
