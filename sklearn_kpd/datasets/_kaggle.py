@@ -73,8 +73,7 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False) -> Any:
     labels: list[list[float]] = []
     ids: list[int] = []
     with _open(path) as file:
-        # A row of pixels is longer than the csv module's default limit of a field allows for
-        # larger images, and that limit is global: ours is far below it.
+        # 96 x 96 pixels take at most 37 kB, below the csv module's limit of 131 kB a field.
         rows = csv.reader(file)
         try:
             header = [name.strip() for name in next(rows, [])]

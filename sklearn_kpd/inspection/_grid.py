@@ -4,6 +4,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from sklearn_kpd.images import Array, as_images, grey_level_gain, to_grey_levels
 from sklearn_kpd.keypoints import FloatArray, check_keypoints
@@ -14,6 +15,12 @@ def read_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
     images = as_images(X, image_shape)
     levels = to_grey_levels(images, grey_level_gain(images))
     return np.clip(np.round(levels), 0, 255).astype(np.uint8)
+
+
+def last_step(estimator: Any) -> Any:
+    """Give the regressor of a Pipeline, of a search, or of a search over a Pipeline."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def read_points(y: Any) -> FloatArray:

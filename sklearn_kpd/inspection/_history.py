@@ -4,8 +4,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
+
+from sklearn_kpd.inspection._grid import last_step
 
 
 class HistoryDisplay:
@@ -89,7 +90,4 @@ class HistoryDisplay:
         HistoryDisplay
         """
         check_is_fitted(estimator)
-        estimator = getattr(estimator, "best_estimator_", estimator)
-        if isinstance(estimator, Pipeline):
-            estimator = estimator[-1]
-        return cls(estimator.history_).plot(metric=metric, ax=ax)
+        return cls(last_step(estimator).history_).plot(metric=metric, ax=ax)

@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from sklearn_kpd.images import Array
 from sklearn_kpd.inspection._grid import (
     face_axes,
+    last_step,
     read_images,
     read_points,
     show_face,
@@ -135,9 +135,7 @@ class KeypointDisplay:
         KeypointDisplay
         """
         if image_shape is None:
-            last = getattr(estimator, "best_estimator_", estimator)
-            last = last[-1] if isinstance(last, Pipeline) else last
-            image_shape = getattr(last, "image_shape_", None)
+            image_shape = getattr(last_step(estimator), "image_shape_", None)
         return cls.from_predictions(
             X,
             y,
