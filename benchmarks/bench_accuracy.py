@@ -18,19 +18,31 @@ AUGMENT = {
     "rotation": 15, "scale": 0.1, "translation": 4, "flip": 0.5, "brightness": 0.1,
     "contrast": 0.2,
 }  # fmt: skip
+STRONG = {
+    "rotation": 20, "scale": 0.15, "translation": 5, "flip": 0.5, "brightness": 0.15,
+    "contrast": 0.3, "noise": 0.02, "elastic": 2, "cutout": 0.2,
+}  # fmt: skip
+
+RECIPES = {
+    "seed": (
+        "seed's recipe: cnn, complete rows, no augmentation",
+        {},
+        {"network": "cnn", "missing": "drop"},
+    ),
+    "cnn": ("cnn, defaults", AUGMENT, {"network": "cnn"}),
+    "default": ("defaults", AUGMENT, {}),
+    "unmixed": ("defaults, one labelling scheme", AUGMENT, {"schemes": None}),
+    "best": ("best: 80 epochs, strong augmentation, flip at test", STRONG, {}),
+}
 
 
-def recipes(random_state):
-    settings = {"random_state": random_state, "verbose": 2}
-    return {
-        "seed's recipe (complete rows, no augmentation)": Pipeline(
-            [("cnn", KeypointRegressor(missing="drop", **settings))]
-        ),
-        "labels masked, no augmentation": Pipeline([("cnn", KeypointRegressor(**settings))]),
-        "labels masked, augmented": Pipeline(
-            [("augment", AugmentTransformer(**AUGMENT)), ("cnn", KeypointRegressor(**settings))]
-        ),
-    }
+def make_pipeline(augment, settings, random_state):
+    regressor = KeypointRegressor(random_state=random_state, verbose=2, **settings)
+    return Pipeline([("augment", AugmentTransformer(**augment)), ("regressor", regressor)])
+
+
+def rmse(y_true, y_pred):
+    return metrics.mean_squared_error(y_true, y_pred) ** 0.5
 
 
 def main():
@@ -38,19 +50,22 @@ def main():
     parser.add_argument("training")
     parser.add_argument("test")
     parser.add_argument("labels")
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["seed", "default"])
     parser.add_argument("--random-state", type=int, default=0)
     arguments = parser.parse_args()
     X, y = load_kaggle(arguments.training, return_X_y=True)
     test = load_kaggle(arguments.test)
     y_test = pd.read_csv(arguments.labels).set_index("ImageId").loc[test.image_ids, y.columns]
     means = np.tile(y.mean(), (len(y_test), 1))
-    lines = [f"{metrics.mean_squared_error(y_test, means) ** 0.5:6.3f} px          column means"]
-    for name, pipe in recipes(arguments.random_state).items():
+    lines = [f"{rmse(y_test, means):6.3f} px             column means"]
+    for name in arguments.recipes:
+        title, augment, settings = RECIPES[name]
+        pipe = make_pipeline(augment, settings, arguments.random_state)
         start = time.perf_counter()
         pipe.fit(X, y)
         minutes = (time.perf_counter() - start) / 60
-        rmse = metrics.mean_squared_error(y_test, pipe.predict(test.data)) ** 0.5
-        lines.append(f"{rmse:6.3f} px {minutes:5.1f} min  {name}")
+        y_pred = pipe.predict(test.data)
+        lines.append(f"{rmse(y_test, y_pred):6.3f} px {minutes:6.1f} min  {title}")
         print(lines[-1], flush=True)
     print("\nRMSE over all coordinates of the test faces, training time:", *lines, sep="\n")
 

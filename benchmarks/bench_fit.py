@@ -49,7 +49,13 @@ def main():
         for name, augment in augmentations.items():
             clock = Clock()
             regressor = KeypointRegressor(
-                epochs=4, validation_split=0, callbacks=[clock], verbose=0, random_state=0
+                "cnn",
+                batch_size=64,
+                epochs=4,
+                validation_split=0,
+                callbacks=[clock],
+                verbose=0,
+                random_state=0,
             )
             regressor.fit(augment.fit_transform(X, y), y)
             seconds[name] += clock.seconds[1:]

@@ -51,9 +51,14 @@ plt.show()
 # --------
 # The augmentation is applied to each batch anew, to the training rows alone.
 
-settings = {"random_state": 0, "verbose": 2, "network__filters": (16, 32, 64, 64)}
+settings = {
+    "network": "cnn",
+    "random_state": 0,
+    "verbose": 2,
+    "network__filters": (16, 32, 64, 64),
+}
 if path:
-    settings = {"random_state": 0, "verbose": 2}
+    settings = {"network": "cnn", "random_state": 0, "verbose": 2}
 pipe = Pipeline(
     [("augment", augment), ("cnn", KeypointRegressor(epochs=30 if path else 20, **settings))]
 )

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from sklearn_kpd._schemes import IntArray, to_scheme_outputs
 from sklearn_kpd.images import Array, to_grey_levels
 from sklearn_kpd.keypoints import FloatArray, to_units
 
@@ -28,10 +29,16 @@ class Batches(keras.utils.PyDataset):
         From :func:`sklearn_kpd.images.grey_level_gain`.
     batch_size : int
         Rows in a batch; the last one of an epoch may be smaller.
+    row_schemes : ndarray of shape (len(rows),), int, optional
+        Labelling scheme of each row; by default all have the same.
+    n_schemes : int, default=1
+        Number of schemes, each of which has outputs of its own.
     sample_weight : ndarray of shape (len(rows),), optional
         Weights of the rows.
     augmentations : tuple of Augmentation
         Applied to each batch in turn.
+    row_shares : ndarray of shape (len(rows),), optional
+        Each row's share of an epoch, if it is not the same for all: see :func:`draw_rows`.
     seed : int, optional
         Seed of order and augmentation. None keeps the order, for validation rows.
     epoch : int, default=0
@@ -46,8 +53,11 @@ class Batches(keras.utils.PyDataset):
         *,
         gain: float,
         batch_size: int,
+        row_schemes: IntArray | None = None,
+        n_schemes: int = 1,
         sample_weight: FloatArray | None = None,
         augmentations: tuple[Any, ...] = (),
+        row_shares: FloatArray | None = None,
         seed: int | None = None,
         epoch: int = 0,
     ) -> None:
@@ -60,8 +70,11 @@ class Batches(keras.utils.PyDataset):
         self.values = values
         self.gain = gain
         self.batch_size = batch_size
+        self.row_schemes = np.zeros(len(rows), int) if row_schemes is None else row_schemes
+        self.n_schemes = n_schemes
         self.sample_weight = sample_weight
         self.augmentations = augmentations
+        self.row_shares = row_shares
         self.seed = seed
         self.epoch = epoch
         self._shuffle()
@@ -81,6 +94,7 @@ class Batches(keras.utils.PyDataset):
             images, points = augmentation.apply(images, points, rng)
             values = points.reshape(len(values), -1)
         units = to_units(values, self.images.shape[1:3]).astype(np.float32)
+        units = to_scheme_outputs(units, self.row_schemes[chosen], self.n_schemes)
         if self.sample_weight is None:
             return images, units
         return images, units, self.sample_weight[chosen].astype(np.float32)
@@ -93,4 +107,40 @@ class Batches(keras.utils.PyDataset):
     def _shuffle(self) -> None:
         self._order = np.arange(len(self.rows))
         if self.seed is not None:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(self._order)
+            rng = np.random.default_rng([self.seed, self.epoch])
+            if self.row_shares is not None:
+                self._order = draw_rows(self.row_shares, rng)
+            rng.shuffle(self._order)
+
+
+def draw_rows(shares: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Draw as many rows as there are, each as often as its share says.
+
+    Systematic sampling (Madow, On the Theory of Systematic Sampling II, Annals of Mathematical
+    Statistics 20, 1949): a row with the share p is drawn floor(n p) or ceil(n p) times, and with
+    equal shares each is drawn once.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n,)
+        Not negative; they sum to 1.
+    rng : numpy.random.Generator
+        Source of one number.
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+        In rising order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd._batches import draw_rows
+    >>> draw_rows(np.array([0.5, 0.25, 0.25, 0.0]), np.random.default_rng(0))
+    array([0, 0, 1, 2])
+    """
+    n_rows = len(shares)
+    marks = (np.arange(n_rows) + rng.random()) / n_rows
+    drawn = np.searchsorted(np.cumsum(shares), marks, side="right")
+    # rounding may leave the sum a little below 1
+    return np.minimum(drawn, np.flatnonzero(shares)[-1])

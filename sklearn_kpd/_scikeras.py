@@ -40,7 +40,7 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
     routed parameters as keywords and hands them to `_set_routed`.
     """
 
-    _routing_prefixes = {"network", "optimizer", "callbacks", "compile", "fit"}
+    _routing_prefixes = {"network", "loss", "optimizer", "callbacks", "compile", "fit"}
     _fit_kwargs = {"verbose"}
 
     model_: keras.Model
@@ -81,20 +81,28 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         with self._seeded():
             return network(*args, **self._routed("network"))
 
-    def _compile(self, loss: Any, metrics: list[Any]) -> None:
-        """Compile the model with a new optimizer."""
+    def _compile(self, loss: Any, metrics: list[Any], ema_momentum: float) -> None:
+        """Compile the model with a new optimizer, which averages weights unless momentum is 0."""
         self.model_.compile(
-            optimizer=self._new_optimizer(),
+            optimizer=self._new_optimizer(ema_momentum),
             loss=loss,
             metrics=metrics,
             **self._routed("compile"),
         )
 
-    def _new_optimizer(self) -> keras.optimizers.Optimizer:
+    def _new_optimizer(self, ema_momentum: float) -> keras.optimizers.Optimizer:
         if isinstance(self.optimizer, keras.optimizers.Optimizer):
-            return type(self.optimizer).from_config(self.optimizer.get_config())
-        optimizer = try_to_convert_strings_to_classes(self.optimizer, get_optimizer_class)
-        return unflatten_params(items=optimizer, params=self._routed("optimizer"))
+            optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
+        else:
+            optimizer = unflatten_params(
+                items=try_to_convert_strings_to_classes(self.optimizer, get_optimizer_class),
+                params=self._routed("optimizer"),
+            )
+        if ema_momentum and not optimizer.use_ema:
+            optimizer.use_ema, optimizer.ema_momentum = True, ema_momentum
+        if optimizer.weight_decay is not None:
+            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        return optimizer
 
     def _train(
         self,

@@ -52,7 +52,9 @@ def demo(out: Path, n_faces: int, epochs: int) -> None:
     click.echo(f"Drawing {n_faces} faces to train on, most with labels missing, and 200 to test.")
     X, y = make_faces(n_faces, missing="kaggle", random_state=0)
     X_test, y_test = make_faces(200, random_state=1)
-    pipe = _make_pipeline(epochs=epochs, network__filters=(16, 32, 64, 64), random_state=0)
+    pipe = _make_pipeline(
+        network="cnn", network__filters=(16, 32, 64, 64), epochs=epochs, random_state=0
+    )
     pipe.fit(X, y)
     y_pred = pipe.predict(X_test)
     _print_scores(y_test, y_pred, y.mean().to_numpy())
@@ -69,9 +71,11 @@ def demo(out: Path, n_faces: int, epochs: int) -> None:
 @click.option(
     "--out", type=_MODEL, required=True, help="File for the model, such as model.joblib."
 )
+@click.option("--network", type=click.Choice(["heatmap", "cnn"]), default="heatmap",
+              show_default=True, help="The accurate network, or the fast one.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(min=1), default=30, show_default=True,
               help="Passes over the training rows.")  # fmt: skip
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True)
 @click.option("--missing", default="mask", show_default=True,
               type=click.Choice(["mask", "drop", "mean", "median", "knn", "iterative"]),
               help="What becomes of missing labels.")  # fmt: skip
@@ -80,8 +84,8 @@ def demo(out: Path, n_faces: int, epochs: int) -> None:
 @click.option("--random-state", type=click.IntRange(min=0), default=None, help="Seed.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
-    data: Path, out: Path, epochs: int, batch_size: int, missing: str, strength: float,
-    random_state: int | None, quiet: bool,
+    data: Path, out: Path, network: str, epochs: int, batch_size: int, missing: str,
+    strength: float, random_state: int | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Train on DATA, Kaggle's training.zip or training.csv."""
     _check_writable(out)
@@ -91,6 +95,7 @@ def train(
 
     pipe = _make_pipeline(
         strength=strength,
+        network=network,
         epochs=epochs,
         batch_size=batch_size,
         missing=missing,

@@ -43,8 +43,50 @@ def masked_error(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return error, labelled
 
 
+class MaskedLoss(keras.losses.Loss):
+    """Mean of a penalty over the labelled values of a batch: the base of the others.
+
+    For a loss of your own, derive from it and define ``penalty(error)``, which is applied value by
+    value. The gradient is that of the labelled values alone; loss and gradient are 0 for a row or
+    a batch with no label. With sample weights, each value has the weight of its row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from keras import ops
+    >>> from sklearn_kpd.losses import MaskedLoss
+    >>> class MaskedMeanAbsoluteError(MaskedLoss):
+    ...     def penalty(self, error):
+    ...         return ops.abs(error)
+    >>> float(MaskedMeanAbsoluteError()(np.float32([[1, np.nan]]), np.float32([[3, 7]])))
+    2.0
+    """
+
+    def penalty(self, error: Any) -> Any:
+        """Penalty of each error, in network units."""
+        raise NotImplementedError
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Loss of a batch.
+
+        Keras would average the rows of :meth:`call`; rows have different numbers of labels,
+        so the mean is taken over values here.
+        """
+        with keras.name_scope(self.name):
+            error, weight = masked_error(y_true, y_pred)
+            if sample_weight is not None:
+                weight = weight * ops.reshape(ops.cast(sample_weight, weight.dtype), (-1, 1))
+            total = ops.sum(weight)
+            return ops.sum(weight * self.penalty(error)) / ops.where(total > 0, total, 1.0)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Penalty of every labelled value, 0 elsewhere."""
+        error, labelled = masked_error(y_true, y_pred)
+        return labelled * self.penalty(error)
+
+
 @keras.saving.register_keras_serializable(PACKAGE)
-class MaskedMeanSquaredError(keras.losses.Loss):
+class MaskedMeanSquaredError(MaskedLoss):
     """Mean squared error over the labelled values of a batch.
 
     Its value and gradient are those of the MSE over the labelled values alone; both are 0
@@ -64,23 +106,173 @@ class MaskedMeanSquaredError(keras.losses.Loss):
     def __init__(self, name: str = "masked_mean_squared_error", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Loss of a batch.
-
-        Keras would average the rows of :meth:`call`; rows have different numbers of labels,
-        so the mean is taken over values here.
-        """
-        with keras.name_scope(self.name):
-            error, weight = masked_error(y_true, y_pred)
-            if sample_weight is not None:
-                weight = weight * ops.reshape(ops.cast(sample_weight, weight.dtype), (-1, 1))
-            total = ops.sum(weight)
-            return ops.sum(weight * ops.square(error)) / ops.where(total > 0, total, 1.0)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Squared error of every labelled value, 0 elsewhere."""
-        error, _ = masked_error(y_true, y_pred)
+    def penalty(self, error: Any) -> Any:
+        """Square of each error."""
         return ops.square(error)
+
+
+class _PixelLoss(MaskedLoss):
+    """A masked loss whose parameters are pixels."""
+
+    def __init__(self, pixels_per_unit: float, name: str, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.pixels_per_unit = pixels_per_unit
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration, for saving."""
+        return {**super().get_config(), "pixels_per_unit": self.pixels_per_unit}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class MaskedHuber(_PixelLoss):
+    """Huber loss over the labelled values: quadratic up to `delta`, linear beyond.
+
+    Labels that are far off pull no harder than those that are `delta` off. Huber, Robust
+    Estimation of a Location Parameter, Annals of Mathematical Statistics 35, 1964.
+
+    Parameters
+    ----------
+    delta : float, default=1.5
+        Pixels from which on the loss is linear.
+    pixels_per_unit : float, default=1.0
+        Pixels in one network unit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.losses import MaskedHuber
+    >>> y_true = np.float32([[0, 0, np.nan]])
+    >>> float(MaskedHuber(delta=1.0)(y_true, np.float32([[0.5, 3, 7]])))  # (0.125 + 2.5) / 2
+    1.3125
+    """
+
+    def __init__(
+        self,
+        delta: float = 1.5,
+        pixels_per_unit: float = 1.0,
+        name: str = "masked_huber",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pixels_per_unit, name, **kwargs)
+        if not delta > 0:
+            raise ValueError(f"delta={delta!r} must be a number of pixels above 0.")
+        self.delta = delta
+
+    def penalty(self, error: Any) -> Any:
+        """Half the square up to `delta`, the tangent beyond."""
+        delta = self.delta / self.pixels_per_unit
+        size = ops.abs(error)
+        inside = ops.minimum(size, delta)
+        return inside * (size - 0.5 * inside)
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration, for saving."""
+        return {**super().get_config(), "delta": self.delta}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class MaskedWing(_PixelLoss):
+    """Wing loss over the labelled values: logarithmic up to `width`, linear beyond.
+
+    Small errors pull harder than in a linear loss. Feng et al., Wing Loss for Robust Facial
+    Landmark Localisation with Convolutional Neural Networks, CVPR 2018, equation 5.
+
+    Parameters
+    ----------
+    width : float, default=4.0
+        Pixels from which on the loss is linear: w of the paper, where it is 10 for faces of 256
+        pixels.
+    epsilon : float, default=1.0
+        Pixels; the smaller, the more the loss is bent: ε of the paper.
+    pixels_per_unit : float, default=1.0
+        Pixels in one network unit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.losses import MaskedWing
+    >>> wing = MaskedWing(width=4.0, epsilon=1.0)
+    >>> float(wing(np.float32([[0, np.nan]]), np.float32([[np.e - 1, 7]])))  # 4 ln(1 + e - 1)
+    4.0
+    """
+
+    def __init__(
+        self,
+        width: float = 4.0,
+        epsilon: float = 1.0,
+        pixels_per_unit: float = 1.0,
+        name: str = "masked_wing",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pixels_per_unit, name, **kwargs)
+        if not (width > 0 and epsilon > 0):
+            raise ValueError(
+                f"width={width!r} and epsilon={epsilon!r} must be numbers of pixels above 0."
+            )
+        self.width = width
+        self.epsilon = epsilon
+
+    def penalty(self, error: Any) -> Any:
+        """Logarithm up to `width`, the line that continues it beyond."""
+        width, epsilon = self.width / self.pixels_per_unit, self.epsilon / self.pixels_per_unit
+        size = ops.abs(error)
+        inside = ops.minimum(size, width)
+        return width * ops.log1p(inside / epsilon) + (size - inside)
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration, for saving."""
+        return {**super().get_config(), "width": self.width, "epsilon": self.epsilon}
+
+
+#: Losses by the name that `KeypointRegressor` takes.
+LOSSES: dict[str, type[MaskedLoss]] = {
+    "mse": MaskedMeanSquaredError,
+    "huber": MaskedHuber,
+    "wing": MaskedWing,
+}
+
+
+def get(loss: Any, pixels_per_unit: float, **options: Any) -> keras.losses.Loss:
+    """Make a loss from its name, or take one as it is.
+
+    Parameters
+    ----------
+    loss : {"mse", "huber", "wing"} or keras.losses.Loss
+        A loss of your own has to leave NaN in `y_true` out; deriving it from :class:`MaskedLoss`
+        sees to that.
+    pixels_per_unit : float
+        Pixels in one network unit.
+    **options
+        Arguments of a loss that is named, in pixels.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, an option that the loss does not have, or options for a loss that
+        is made already.
+
+    Examples
+    --------
+    >>> from sklearn_kpd import losses
+    >>> losses.get("huber", 48.0, delta=2.0).delta
+    2.0
+    """
+    if isinstance(loss, keras.losses.Loss):
+        if options:
+            raise ValueError(
+                f"loss={loss!r} is made already and takes no loss__{next(iter(options))}: set it "
+                "there, or name the loss."
+            )
+        return loss
+    if loss not in LOSSES:
+        names = ", ".join(map(repr, LOSSES))
+        raise ValueError(f"loss={loss!r} is unknown; it may be {names}, or a keras.losses.Loss.")
+    if issubclass(LOSSES[loss], _PixelLoss):
+        options["pixels_per_unit"] = pixels_per_unit
+    try:
+        return LOSSES[loss](**options)
+    except TypeError as error:
+        raise ValueError(f"loss={loss!r} does not take this option: {error}") from error
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

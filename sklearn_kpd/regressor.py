@@ -1,5 +1,6 @@
 """KeypointRegressor: a Keras CNN that finds keypoints, as a scikit-learn regressor."""
 
+import contextlib
 from numbers import Integral, Real
 from typing import Any
 
@@ -10,9 +11,19 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils._tags import Tags
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
-from sklearn_kpd import metrics, networks
+from sklearn_kpd import losses, metrics, networks
+from sklearn_kpd._averaging import AveragedWeights, ema_momentum
 from sklearn_kpd._batches import Batches
+from sklearn_kpd._moves import Predict, calibrate, calibrated, flip_averaged, spread
 from sklearn_kpd._schedules import SCHEDULES, CosineDecay
+from sklearn_kpd._schemes import (
+    IntArray,
+    best_scheme,
+    find_schemes,
+    from_scheme_outputs,
+    nearest_scheme,
+    to_scheme_outputs,
+)
 from sklearn_kpd._scikeras import KerasRegressorBase
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.images import Array, check_images, grey_level_gain, to_grey_levels
@@ -21,12 +32,14 @@ from sklearn_kpd.keypoints import (
     Keypoints,
     check_keypoints,
     columns_from_names,
+    flip_permutation,
     from_units,
     pixels_per_unit,
     to_units,
 )
-from sklearn_kpd.losses import MaskedMeanSquaredError, PixelRMSE
+from sklearn_kpd.losses import PixelRMSE
 from sklearn_kpd.missing import POLICIES, apply_policy
+from sklearn_kpd.model_selection import MIN_SHARE
 
 _PREDICTION_BATCH = 64
 
@@ -41,8 +54,9 @@ class KeypointRegressor(KerasRegressorBase):
 
     Parameters
     ----------
-    network : str or callable, default="cnn"
-        Name of a network of :mod:`sklearn_kpd.networks`, "cnn" or "heatmap", or a function
+    network : str or callable, default="heatmap"
+        Name of a network of :mod:`sklearn_kpd.networks`: "heatmap", the more accurate, or "cnn",
+        the plain and faster one, which takes single coordinates too. Or a function
         ``network(image_shape, n_outputs)`` that returns a ``keras.Model``, not compiled, from
         pixels in 0..255 to network units, in which 0 is the centre of the image and ±1 the
         edge of its longer side. Its other arguments can be given as ``network__<argument>``.
@@ -51,22 +65,43 @@ class KeypointRegressor(KerasRegressorBase):
         that is labelled counts, the others do not), "drop" (rows with a missing label are left
         out), "mean", "median", "knn", "iterative" (filled by scikit-learn's imputers), or an
         imputer. The loss leaves out what is still missing, whatever the policy.
-    optimizer : str, class or keras.optimizers.Optimizer, default="adam"
+    schemes : {"pattern", None}, default="pattern"
+        Labelling schemes. "pattern": rows with other patterns of labels (in Kaggle's file 15
+        keypoints or 4) were annotated by other people, to other standards, so each pattern
+        that a twentieth of the rows share has outputs of its own, from shared features; a row
+        with another pattern counts to the nearest. Predictions follow the fullest pattern. None:
+        one set of outputs for all rows.
+    sampling : {"labels", "rows"}, default="labels"
+        How the rows of an epoch are drawn: "labels" draws a row the more often the more labels it
+        has, so that the time goes to the rows that teach most; an epoch has as many draws as there
+        are rows. "rows" takes each row once, as "labels" does where all rows have as many labels.
+    loss : {"mse", "huber", "wing"} or keras.losses.Loss, default="huber"
+        Loss over the labelled values, see :mod:`sklearn_kpd.losses`. Arguments of the named ones
+        can be given, in pixels, as ``loss__<argument>``: ``loss__delta=2.0``.
+    optimizer : str, class or keras.optimizers.Optimizer, default="adamw"
         Keras optimizer. Its arguments can be given as ``optimizer__<argument>``, for example
-        ``optimizer__learning_rate=3e-4``.
+        ``optimizer__learning_rate=3e-4`` or ``optimizer__weight_decay=0.01``. Biases and
+        normalisation are left out of the weight decay.
     learning_rate_schedule : {"cosine", "constant"}, default="cosine"
         "cosine" warms up over the first twentieth of the training and then falls to 0 with
         half a cosine. An optimizer that brings a schedule of its own keeps to that.
-    batch_size : int, default=64
+    batch_size : int, default=32
         Images in a batch.
     epochs : int, default=30
         Number of passes over the training rows.
     validation_split : float, default=0.1
         Share of the rows, drawn at random, that is not trained on, never augmented, and
         measured after every epoch. 0 for none.
+    weight_average : float, default=0.05
+        What is validated and kept is an exponential moving average of the weights that looks
+        back over this share of the training. 0 keeps the weights of the last step.
     patience : int or None, default=10
         Stop when the validation RMSE has not improved for so many epochs, and restore the
         weights of the best epoch. None trains for all the epochs and keeps the last weights.
+    tta : {"flip", None}, default=None
+        Test-time augmentation: "flip" predicts the mean of what is found in an image and in its
+        mirror image, at twice the cost. Left and right are known from the names of y's columns,
+        or from the `flip_pairs` of the augmentation.
     image_shape : tuple of int, default=None
         Shape of flat images, (height, width) or (height, width, channels); one number may be
         -1. By default flat images are grey squares.
@@ -80,9 +115,9 @@ class KeypointRegressor(KerasRegressorBase):
         Determines the split, the weights at the start, the order of the batches, and the
         augmentation if its own `random_state` is None.
     **routed : dict
-        Arguments for parts, as ``network__<argument>``, ``optimizer__<argument>``,
-        ``callbacks__<argument>``, and ``compile__<argument>``, ``fit__<argument>`` for
-        those functions of ``keras.Model``.
+        Arguments for parts, as ``network__<argument>``, ``loss__<argument>``,
+        ``optimizer__<argument>``, ``callbacks__<argument>``, and ``compile__<argument>``,
+        ``fit__<argument>`` for those functions of ``keras.Model``.
 
     Attributes
     ----------
@@ -93,8 +128,15 @@ class KeypointRegressor(KerasRegressorBase):
         augmented, ``val_loss`` and ``val_rmse`` of the validation rows.
     keypoint_names_ : tuple of str, or None
         Names of the keypoints, if y was a DataFrame that has them.
+    schemes_ : ndarray of shape (n_schemes, n_outputs), bool
+        Pattern of labels of each labelling scheme, the fullest first.
     image_shape_ : (int, int, int)
         Height, width and channels.
+    flip_permutation_ : ndarray of shape (k,), int, or None
+        Which keypoint takes which place in a mirror image, if names or `flip_pairs` say so.
+    calibration_ : ndarray of shape (2, n_outputs), or None
+        What turns the spread of the predictions for moved copies into a standard deviation: floor
+        in pixels, and slope. None without validation rows.
     n_features_in_ : int
         Pixels of an image, times channels.
     feature_names_in_ : ndarray of str
@@ -105,7 +147,7 @@ class KeypointRegressor(KerasRegressorBase):
     >>> from sklearn_kpd import KeypointRegressor
     >>> from sklearn_kpd.datasets import make_faces
     >>> X, y = make_faces(20, random_state=0)
-    >>> regressor = KeypointRegressor(epochs=1, verbose=0, random_state=0).fit(X, y)
+    >>> regressor = KeypointRegressor("cnn", epochs=1, verbose=0, random_state=0).fit(X, y)
     >>> regressor.predict(X).shape
     (20, 30)
     """
@@ -113,12 +155,17 @@ class KeypointRegressor(KerasRegressorBase):
     _parameter_constraints = {
         "network": [str, callable],
         "missing": [StrOptions(set(POLICIES)), HasMethods(["fit_transform"])],
+        "schemes": [StrOptions({"pattern"}), None],
+        "sampling": [StrOptions({"labels", "rows"})],
+        "loss": [StrOptions(set(losses.LOSSES)), keras.losses.Loss],
         "optimizer": [str, type, keras.optimizers.Optimizer],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "validation_split": [Interval(Real, 0, 1, closed="left")],
+        "weight_average": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "tta": [StrOptions({"flip"}), None],
         "image_shape": [tuple, list, None],
         "callbacks": [list, dict, type, keras.callbacks.Callback, None],
         "warm_start": ["boolean"],
@@ -127,18 +174,25 @@ class KeypointRegressor(KerasRegressorBase):
     }
 
     float_gain_: float | None
+    calibration_: FloatArray | None
+    flip_permutation_: Any
 
     def __init__(
         self,
-        network: Any = "cnn",
+        network: Any = "heatmap",
         *,
         missing: Any = "mask",
-        optimizer: Any = "adam",
+        schemes: str | None = "pattern",
+        sampling: str = "labels",
+        loss: Any = "huber",
+        optimizer: Any = "adamw",
         learning_rate_schedule: str = "cosine",
-        batch_size: int = 64,
+        batch_size: int = 32,
         epochs: int = 30,
         validation_split: float = 0.1,
+        weight_average: float = 0.05,
         patience: int | None = 10,
+        tta: str | None = None,
         image_shape: tuple[int, ...] | None = None,
         callbacks: Any = None,
         warm_start: bool = False,
@@ -148,12 +202,17 @@ class KeypointRegressor(KerasRegressorBase):
     ) -> None:
         self.network = network
         self.missing = missing
+        self.schemes = schemes
+        self.sampling = sampling
+        self.loss = loss
         self.optimizer = optimizer
         self.learning_rate_schedule = learning_rate_schedule
         self.batch_size = batch_size
         self.epochs = epochs
         self.validation_split = validation_split
+        self.weight_average = weight_average
         self.patience = patience
+        self.tta = tta
         self.image_shape = image_shape
         self.callbacks = callbacks
         self.warm_start = warm_start
@@ -212,13 +271,15 @@ class KeypointRegressor(KerasRegressorBase):
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
         self._check_targets(keypoints, reset=not go_on)
+        if not go_on:
+            self._set_flip(keypoints, augmentations)
         rng = check_random_state(self.random_state)
         self._random_state = None if self.random_state is None else rng.randint(2**31 - 1)
         seed = self._random_state
         if seed is None:  # the global state of NumPy is nobody's to move
             seed = int(np.random.default_rng().integers(2**31 - 1))
 
-        # 2 missing-label policy, on the training rows alone
+        # 2 missing-label policy and labelling schemes, on the training rows alone
         rows = np.arange(len(images)) if sample_weight is None else np.flatnonzero(sample_weight)
         if not len(rows):
             raise ValueError("sample_weight is 0 for every row: there is nothing to learn.")
@@ -228,6 +289,10 @@ class KeypointRegressor(KerasRegressorBase):
         validation = validation[~np.isnan(keypoints.values[validation]).all(axis=1)]
         kept, values = apply_policy(self.missing, keypoints.values[training], columns)
         training = training[kept]
+        labelled = ~np.isnan(keypoints.values)
+        if not go_on:
+            self._set_schemes(labelled[training])
+        row_schemes = nearest_scheme(labelled, self.schemes_)
 
         # 3 pixels ▶ network units and 4 batches, drawn anew every epoch
         gain = grey_level_gain(images, self.float_gain_ if go_on else None)
@@ -242,65 +307,92 @@ class KeypointRegressor(KerasRegressorBase):
                 values,
                 gain=gain,
                 batch_size=self.batch_size,
+                row_schemes=row_schemes[rows],
+                n_schemes=len(self.schemes_),
                 sample_weight=weights,
                 **options,
             )
 
         first_epoch = self.current_epoch if go_on else 0
         training_set = batches(
-            training, values, augmentations=augmentations, seed=seed, epoch=first_epoch
+            training,
+            values,
+            augmentations=augmentations,
+            row_shares=_label_shares(values) if self.sampling == "labels" else None,
+            seed=seed,
+            epoch=first_epoch,
         )
         validation_set = None
         if len(validation):
             validation_set = batches(validation, keypoints.values[validation])
 
         # 5 masked loss ▶ Keras ▶ history_
+        epochs = 1 if one_epoch else self.epochs
         if not go_on:
-            n_outputs = keypoints.values.shape[1]
+            n_outputs = len(self.schemes_) * keypoints.values.shape[1]
             self.model_ = self._build(network, self.image_shape_, n_outputs)
             _check_output(self.model_, n_outputs)
             _start_from_mean(self.model_, training_set)
             scale = pixels_per_unit(self.image_shape_[:2])
-            self._compile(MaskedMeanSquaredError(), [PixelRMSE(scale)])
-        epochs = 1 if one_epoch else self.epochs
+            self._compile(
+                losses.get(self.loss, scale, **self._routed("loss")),
+                [PixelRMSE(scale)],
+                ema_momentum(self.weight_average, epochs * len(training_set)),
+            )
         self._train(
             training_set,
             validation_set,
             epochs=epochs,
-            callbacks=[]
-            if one_epoch
-            else self._own_callbacks(epochs * len(training_set), validation_set is not None),
+            callbacks=self._own_callbacks(
+                epochs * len(training_set), validation_set is not None, one_epoch
+            ),
             go_on=go_on,
         )
+        if not go_on:
+            self.calibration_ = None
+        if len(validation):
+            self._calibrate(images, gain, validation, keypoints.values, row_schemes)
         return self
 
-    def predict(self, X: Any) -> FloatArray:
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Find the keypoints.
 
         Parameters
         ----------
         X : array-like
             Images of the size that was fitted, in any of the forms that `fit` takes.
+        return_std : bool, default=False
+            Whether to return a standard deviation too, of what is predicted about what a label
+            would be. It is measured on slightly moved copies of each image, at some eight times
+            the cost, and calibrated on the validation rows of `fit`.
 
         Returns
         -------
-        ndarray of shape (n, 2 * k) or (n, k, 2), as y had, float64
+        y_pred : ndarray of shape (n, 2 * k) or (n, k, 2), as y had, float64
             Keypoints in pixels.
+        y_std : ndarray of the same shape, float64
+            Standard deviation in pixels. Only if `return_std`.
+
+        Raises
+        ------
+        ValueError
+            For images of another size than at fit, or `return_std` after a fit without
+            validation rows.
         """
         check_is_fitted(self)
         images = check_images(self, X, reset=False)
         gain = grey_level_gain(images, self.float_gain_)
-        # Called directly: Keras' predict compiles a function for every new model and shape,
-        # which costs more than it saves, and TensorFlow warns of it in every grid search.
-        size = max(self.batch_size, _PREDICTION_BATCH)
-        units = [
-            keras.ops.convert_to_numpy(
-                self.model_(to_grey_levels(images[start : start + size], gain), training=False)
+        y_pred = self._by_batch(self._predict_pixels, images, gain)
+        y_pred = y_pred.reshape(len(images), *self.y_shape_)
+        if not return_std:
+            return y_pred
+        if self.calibration_ is None:
+            raise ValueError(
+                "return_std=True needs a spread that was calibrated on validation rows, and there "
+                "were none with labels of points: fit with validation_split above 0."
             )
-            for start in range(0, len(images), size)
-        ]
-        pixels = from_units(np.concatenate(units).astype(np.float64), self.image_shape_[:2])
-        return pixels.reshape(len(images), *self.y_shape_)
+        y_std = calibrated(self._by_batch(self._spread, images, gain), self.calibration_)
+        return y_pred, y_std.reshape(y_pred.shape)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² of the labelled values, averaged over the coordinates.
@@ -335,7 +427,76 @@ class KeypointRegressor(KerasRegressorBase):
                 f"{self.keypoint_names_}: give the columns in that order."
             )
 
-    def _own_callbacks(self, n_batches: int, validated: bool) -> list[keras.callbacks.Callback]:
+    def _set_flip(self, keypoints: Keypoints, augmentations: tuple[Any, ...]) -> None:
+        """Find out which keypoints swap in a mirror image; None where nothing says so."""
+        known = [a.permutation for a in augmentations if a.permutation is not None]
+        self.flip_permutation_ = None
+        if known:
+            self.flip_permutation_ = known[0]
+        elif keypoints.names is not None:
+            # Names with no counterpart matter to those alone who ask for a flip.
+            with contextlib.suppress(ValueError):
+                self.flip_permutation_ = flip_permutation(len(keypoints.names), keypoints.names)
+        if self.tta == "flip" and self.flip_permutation_ is None:
+            raise ValueError(
+                "tta='flip' has to know which keypoints swap left and right. Pass y as a "
+                "DataFrame with columns such as 'left_eye_center_x', or put an AugmentTransformer "
+                "with flip_pairs=[(0, 1), ...] before the regressor."
+            )
+
+    def _set_schemes(self, labelled: Array) -> None:
+        n_outputs = labelled.shape[1]
+        self.schemes_ = np.ones((1, n_outputs), dtype=bool)
+        if self.schemes is not None:
+            self.schemes_ = find_schemes(labelled, MIN_SHARE)
+        rows = nearest_scheme(labelled, self.schemes_)
+        self._output_schemes = best_scheme(labelled, rows, len(self.schemes_))
+
+    def _calibrate(
+        self, images: Array, gain: float, rows: Array, values: FloatArray, row_schemes: IntArray
+    ) -> None:
+        """Fit the spread of predictions to their errors on the validation rows."""
+        if values.shape[1] % 2:  # no points
+            return
+        errors = self._by_batch(self._predict_pixels, images, gain, rows) - values[rows]
+        errors[row_schemes[rows, np.newaxis] != self._output_schemes] = np.nan
+        if not np.isnan(errors).all():
+            spreads = self._by_batch(self._spread, images, gain, rows)
+            self.calibration_ = calibrate(spreads, errors)
+
+    def _by_batch(
+        self, function: Predict, images: Array, gain: float, rows: Array | None = None
+    ) -> FloatArray:
+        """Apply a function to images in grey levels, a batch at a time."""
+        size = max(self.batch_size, _PREDICTION_BATCH)
+        batches = [
+            slice(start, start + size) if rows is None else rows[start : start + size]
+            for start in range(0, len(images) if rows is None else len(rows), size)
+        ]
+        return np.concatenate([function(to_grey_levels(images[batch], gain)) for batch in batches])
+
+    def _predict_pixels(self, images: Array) -> FloatArray:
+        if self.tta == "flip":
+            return flip_averaged(self._network_pixels, images, self.flip_permutation_)
+        return self._network_pixels(images)
+
+    def _spread(self, images: Array) -> FloatArray:
+        return spread(self._network_pixels, images, self.flip_permutation_)
+
+    def _network_pixels(self, images: Array) -> FloatArray:
+        """What the network finds in a batch of images in grey levels."""
+        # Called directly: Keras' predict compiles a function for every new model and shape,
+        # which costs more than it saves, and TensorFlow warns of it in every grid search.
+        outputs = keras.ops.convert_to_numpy(self.model_(images, training=False))
+        units = from_scheme_outputs(outputs, self._output_schemes, len(self.schemes_))
+        return from_units(units.astype(np.float64), self.image_shape_[:2])
+
+    def _own_callbacks(
+        self, n_batches: int, validated: bool, one_epoch: bool
+    ) -> list[keras.callbacks.Callback]:
+        average = [AveragedWeights()] if self.model_.optimizer.use_ema else []
+        if one_epoch:
+            return average
         callbacks: list[keras.callbacks.Callback] = []
         rate = self.model_.optimizer._learning_rate
         if self.learning_rate_schedule == "cosine" and not isinstance(
@@ -348,7 +509,7 @@ class KeypointRegressor(KerasRegressorBase):
                     "val_rmse", mode="min", patience=self.patience, restore_best_weights=True
                 )
             )
-        return callbacks
+        return callbacks + average
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
@@ -373,6 +534,12 @@ def _split(rows: Array, validation_split: float, seed: int) -> tuple[Array, Arra
     return np.sort(order[n_validation:]), np.sort(order[:n_validation])
 
 
+def _label_shares(values: FloatArray) -> FloatArray:
+    """Share of all labelled values that each row has."""
+    counts = (~np.isnan(values)).sum(axis=1)
+    return counts / counts.sum()
+
+
 def _check_output(model: keras.Model, n_outputs: int) -> None:
     if not isinstance(model, keras.Model):
         raise ValueError(f"The network function must return a keras.Model; it returned {model!r}.")
@@ -388,6 +555,7 @@ def _start_from_mean(model: keras.Model, batches: Batches) -> None:
     layer = model.layers[-1]
     if isinstance(layer, keras.layers.Dense) and layer.use_bias:
         units = to_units(batches.values, batches.images.shape[1:3])
+        units = to_scheme_outputs(units, batches.row_schemes, batches.n_schemes)
         weights = (~np.isnan(units)).astype(float)
         if batches.sample_weight is not None:
             weights *= batches.sample_weight[:, np.newaxis]

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from sklearn_kpd import AugmentTransformer
-from sklearn_kpd._batches import Batches
+from sklearn_kpd._batches import Batches, draw_rows
 from sklearn_kpd.augment import Augmentation
 from tests.helpers import tiny_regressor
 
@@ -102,3 +105,36 @@ def test_the_global_random_state_is_left_alone(data):
     list(batches)
     batches.on_epoch_end()
     np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+@settings(deadline=None)
+@given(
+    counts=hnp.arrays(np.intp, st.integers(1, 60), elements=st.integers(0, 30)).filter(np.any),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_rows_are_drawn_as_often_as_their_shares_say(counts, seed):
+    shares = counts / counts.sum()
+    drawn = np.bincount(draw_rows(shares, np.random.default_rng(seed)), minlength=len(counts))
+    assert drawn.sum() == len(counts)
+    assert (np.abs(drawn - len(counts) * shares) < 1 + 1e-9).all()
+    assert (drawn[counts == 0] == 0).all()
+
+
+def test_rows_with_more_labels_are_drawn_more_often(data):
+    shares = np.array([0.28] * 2 + [0.055] * 8)
+    batches = make(data, row_shares=shares)
+    first = sorted(sum(rows_seen(batches), []))
+    assert len(first) == 10
+    assert first.count(0) + first.count(1) in (5, 6)
+    batches.on_epoch_end()
+    assert sorted(sum(rows_seen(batches), [])) != first
+
+
+def test_rows_go_into_the_outputs_of_their_scheme(data):
+    batches = make(data, row_schemes=np.arange(10) % 2, n_schemes=2)
+    for images, units in batches:
+        even = images[:, 0, 0, 0] % 2 == 0
+        assert units.shape == (len(images), 4)
+        assert np.isnan(units[even, 2:]).all()
+        assert np.isfinite(units[even, :2]).all()
+        assert np.isnan(units[~even, :2]).all()

@@ -13,7 +13,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_kpd import AugmentTransformer, KeypointRegressor, metrics
+from sklearn_kpd import AugmentTransformer, KeypointRegressor, losses, metrics
 from tests.helpers import tiny_network, tiny_regressor
 
 
@@ -103,6 +103,7 @@ def test_the_seeds_cnn_learns():
     X, y = make_faces(300, missing="kaggle", random_state=0)
     X_test, y_test = make_faces(50, random_state=1)
     fitted = KeypointRegressor(
+        "cnn",
         epochs=8,
         batch_size=16,
         network__filters=(8, 16, 16),
@@ -119,8 +120,8 @@ def test_the_seeds_cnn_learns():
 def test_training_starts_from_the_mean_face(kaggle_like):
     X, y = kaggle_like
     fitted = KeypointRegressor(
-        network__filters=(4,), network__units=(4,), epochs=1, verbose=0, random_state=0,
-        optimizer__learning_rate=1e-9, validation_split=0,
+        "cnn", network__filters=(4,), network__units=(4,), epochs=1, verbose=0, random_state=0,
+        optimizer__learning_rate=1e-9, validation_split=0, schemes=None,
     ).fit(X, y)  # fmt: skip
     np.testing.assert_allclose(fitted.predict(X)[0], y.mean(), atol=1)
 
@@ -214,6 +215,40 @@ def test_callbacks_as_classes_with_routed_arguments(faces):
         callbacks=[keras.callbacks.TerminateOnNaN], fit__verbose=0
     ).fit(X, y)  # fmt: skip
     assert fitted.callbacks == [keras.callbacks.TerminateOnNaN]
+
+
+@pytest.mark.parametrize("options", [
+    {"loss": "mse"}, {"loss": "huber", "loss__delta": 3.0}, {"loss": "wing"},
+    {"loss": losses.MaskedWing(0.1, 0.02)},
+])  # fmt: skip
+def test_every_loss_trains(kaggle_like, options):
+    X, y = kaggle_like
+    fitted = tiny_regressor(epochs=20, optimizer__learning_rate=0.02, **options).fit(X, y)
+    assert fitted.history_["rmse"][-1] < 0.5 * fitted.history_["rmse"][0]
+    assert clone(fitted).get_params().keys() == fitted.get_params().keys()
+
+
+def test_weight_decay_leaves_biases_alone(faces):
+    """With no gradient to speak of, nothing moves but the weights that decay."""
+    X, y = faces
+
+    class Still(losses.MaskedLoss):
+        def penalty(self, error):
+            return 0.0 * error
+
+    start = weights_of(
+        tiny_regressor(epochs=1, loss=Still(), optimizer__weight_decay=0.0).fit(X, y)
+    )
+    decayed = weights_of(
+        tiny_regressor(
+            epochs=1, loss=Still(), optimizer__weight_decay=0.5, optimizer__learning_rate=0.1
+        ).fit(X, y)
+    )
+    for before, after in zip(start, decayed, strict=True):
+        if before.ndim == 1:
+            np.testing.assert_array_equal(after, before)
+        else:
+            assert np.abs(after).sum() < 0.99 * np.abs(before).sum()
 
 
 @pytest.mark.parametrize("missing", ["mask", "drop", "mean", "median", "knn", "iterative"])
@@ -437,7 +472,7 @@ def test_a_new_process_loads_and_predicts_the_same(kaggle_like, tmp_path, search
     estimator = Pipeline(
         [
             ("augment", AugmentTransformer(rotation=5, ops=iaa.Add((-5, 5)))),
-            ("cnn", KeypointRegressor(epochs=1, verbose=0, network__filters=(4, 4),
+            ("cnn", KeypointRegressor("cnn", epochs=1, verbose=0, network__filters=(4, 4),
                                       network__units=(8,), random_state=0)),
         ]
     )  # fmt: skip

@@ -1,0 +1,179 @@
+"""Predictions for moved copies of an image: test-time augmentation, and spread."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from sklearn_kpd.augment.draw import affine_matrices, flip_matrices, move_points
+from sklearn_kpd.augment.fused import warp
+from sklearn_kpd.images import Array
+from sklearn_kpd.keypoints import FloatArray
+
+#: Takes images in grey levels, (n, height, width, channels), gives pixels, (n, 2 * k).
+Predict = Callable[[Array], FloatArray]
+
+# Moves of the copies that the spread is measured on: small enough that a face stays in the
+# frame, large enough that every pixel is resampled. Degrees, factor, shares of the image's side.
+_ROTATION = np.array([0.0, 4.0, -4.0, 0.0])
+_SCALE = np.array([1.0, 0.96, 1.04, 1.0])
+_TRANSLATION = np.array([[0.0, 0.0], [0.01, -0.015], [-0.015, 0.01], [0.02, 0.02]])
+
+# Fewer labelled validation values than this, and a coordinate is calibrated with all the others.
+_ENOUGH = 30
+
+
+def predict_moved(
+    predict: Predict, images: Array, matrix: FloatArray, permutation: Any = None
+) -> FloatArray:
+    """Move images, predict, and move the keypoints back.
+
+    Parameters
+    ----------
+    predict : callable
+        Images in grey levels to pixels, (n, 2 * k).
+    images : ndarray of shape (n, height, width, channels), uint8 or float32
+        Grey levels.
+    matrix : ndarray of shape (3, 3)
+        From old pixels to new ones.
+    permutation : ndarray of shape (k,), int, optional
+        For a matrix that mirrors: from :func:`sklearn_kpd.keypoints.flip_permutation`.
+
+    Returns
+    -------
+    ndarray of shape (n, 2 * k)
+        Pixels of the images as they were.
+    """
+    n_images = len(images)
+    moved = predict(warp(images, np.tile(matrix, (n_images, 1, 1)), "replicate"))
+    points = moved.reshape(n_images, -1, 2)
+    if permutation is not None:
+        points = points[:, permutation]
+    back = np.tile(np.linalg.inv(matrix), (n_images, 1, 1))
+    return move_points(points, back).reshape(n_images, -1)
+
+
+def flip_averaged(predict: Predict, images: Array, permutation: Any) -> FloatArray:
+    """Mean of the keypoints found in the images and in their mirror images.
+
+    Parameters
+    ----------
+    predict, images
+        As in :func:`predict_moved`.
+    permutation : ndarray of shape (k,), int
+        From :func:`sklearn_kpd.keypoints.flip_permutation`.
+
+    Returns
+    -------
+    ndarray of shape (n, 2 * k)
+    """
+    matrix = flip_matrices(np.array([True]), images.shape[1:3])[0]
+    return (predict(images) + predict_moved(predict, images, matrix, permutation)) / 2
+
+
+def spread(predict: Predict, images: Array, permutation: Any = None) -> FloatArray:
+    """Standard deviation of the keypoints found in slightly moved copies.
+
+    Ayhan and Berens, Test-time Data Augmentation for Estimation of Heteroscedastic Aleatoric
+    Uncertainty in Deep Neural Networks, MIDL 2018.
+
+    Parameters
+    ----------
+    predict, images
+        As in :func:`predict_moved`.
+    permutation : ndarray of shape (k,), int, optional
+        From :func:`sklearn_kpd.keypoints.flip_permutation`; without it no copy is mirrored.
+
+    Returns
+    -------
+    ndarray of shape (n, 2 * k)
+        Pixels, not calibrated.
+    """
+    size = images.shape[1], images.shape[2]
+    translation = _TRANSLATION * max(size)
+    moves = affine_matrices(len(_SCALE), size, _ROTATION, _SCALE, None, translation)
+    found = [predict_moved(predict, images, move) for move in moves]
+    if permutation is not None:
+        mirror = flip_matrices(np.array([True]), size)[0]
+        found += [predict_moved(predict, images, move @ mirror, permutation) for move in moves]
+    return np.std(found, axis=0)
+
+
+def calibrate(spreads: FloatArray, errors: FloatArray) -> FloatArray:
+    """Fit the standard deviation of the errors to the spread.
+
+    For each coordinate ``std² = floor² + (slope · spread)²``, floor and slope by maximum
+    likelihood of normal errors, as the recalibration of Laves et al., Well-calibrated Regression
+    Uncertainty in Medical Imaging with Deep Learning, MIDL 2020, with a floor beside the slope.
+
+    Parameters
+    ----------
+    spreads : ndarray of shape (n, n_outputs)
+        From :func:`spread`.
+    errors : ndarray of shape (n, n_outputs)
+        Pixels, NaN where not labelled.
+
+    Returns
+    -------
+    ndarray of shape (2, n_outputs)
+        Floor in pixels, and slope.
+    """
+    labelled = ~np.isnan(errors)
+    pooled = _fit_normal(spreads[labelled], errors[labelled], start=np.array([0.5, 1.0]))
+    return np.transpose(
+        [
+            _fit_normal(spreads[rows, j], errors[rows, j], start=pooled)
+            if rows.sum() >= _ENOUGH
+            else pooled
+            for j, rows in enumerate(labelled.T)
+        ]
+    )
+
+
+def calibrated(spreads: FloatArray, calibration: FloatArray) -> FloatArray:
+    """Standard deviation of the errors from the spread.
+
+    Parameters
+    ----------
+    spreads : ndarray of shape (n, n_outputs)
+        From :func:`spread`.
+    calibration : ndarray of shape (2, n_outputs)
+        From :func:`calibrate`.
+
+    Returns
+    -------
+    ndarray of shape (n, n_outputs)
+        Pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd._moves import calibrated
+    >>> calibrated(np.array([[2.0]]), np.array([[3.0], [2.0]]))
+    array([[5.]])
+    """
+    floor, slope = calibration
+    return np.hypot(floor, slope * spreads)
+
+
+def _fit_normal(spreads: FloatArray, errors: FloatArray, start: FloatArray) -> FloatArray:
+    """Floor and slope of one coordinate by maximum likelihood."""
+
+    def negative_log_likelihood(logarithms: FloatArray) -> tuple[float, FloatArray]:
+        parts = np.exp(2 * logarithms)[:, np.newaxis] * np.stack(
+            [np.ones_like(spreads), spreads**2]
+        )
+        variance = parts.sum(axis=0)
+        value = np.mean(np.log(variance) + errors**2 / variance)
+        slope = (1 - errors**2 / variance) / variance
+        return value, 2 * np.mean(parts * slope, axis=1)
+
+    # A floor of a hundredth of a pixel keeps the likelihood of a perfect fit finite.
+    fit = minimize(
+        negative_log_likelihood,
+        np.log(np.maximum(start, 0.02)),
+        jac=True,
+        bounds=[(np.log(0.01), np.log(1e3))] * 2,
+    )
+    return np.exp(fit.x)

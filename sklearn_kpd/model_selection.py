@@ -1,0 +1,122 @@
+"""Groups for splitting: near-identical images, and rows that were labelled alike."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.fft import dctn
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from sklearn_kpd._opencv import cv2
+from sklearn_kpd._schemes import find_schemes, nearest_scheme
+from sklearn_kpd.images import Array, as_images, grey_level_gain, to_grey_levels
+from sklearn_kpd.keypoints import check_keypoints
+
+#: Share of the rows that a pattern of labels needs to be a labelling scheme.
+MIN_SHARE = 0.05
+
+_THUMBNAIL, _FREQUENCIES = 32, 8
+
+
+def duplicate_groups(
+    X: Any, *, max_distance: int = 4, image_shape: tuple[int, ...] | None = None
+) -> npt.NDArray[np.intp]:
+    """Group ids of near-identical images, for ``GroupKFold``.
+
+    Images that are the same but for size, contrast, compression or a little noise share a
+    group; duplicates in training and test folds would make the score better than it is.
+    Images are compared by their perceptual hash: the signs of the 63 lowest frequencies of a
+    cosine transform, without the mean (Zauner, Implementation and Benchmarking of Perceptual
+    Image Hash Functions, 2010, section 3.2).
+
+    Parameters
+    ----------
+    X : array-like of shape (n, h, w, c), (n, h, w) or (n, h * w)
+        Images.
+    max_distance : int, default=4
+        Bits of 63 in which the hashes of two images of a group may differ. Groups are chains: if
+        a is near b and b near c, all three are one.
+    image_shape : tuple of int, default=None
+        Shape of flat images, as in :class:`~sklearn_kpd.KeypointRegressor`.
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+        Images of one group have the same number; the first image is in group 0.
+
+    Raises
+    ------
+    ValueError
+        For images that cannot be read, or a `max_distance` that is no number from 0 to 63.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.datasets import make_faces
+    >>> from sklearn_kpd.model_selection import duplicate_groups
+    >>> X, y = make_faces(3, random_state=0)
+    >>> duplicate_groups(np.concatenate([X, X[:1]]))
+    array([0, 1, 2, 0])
+    """
+    n_bits = _FREQUENCIES**2 - 1
+    if isinstance(max_distance, bool) or not 0 <= max_distance <= n_bits:
+        raise ValueError(f"max_distance={max_distance!r} must be an int from 0 to {n_bits}.")
+    signs = _hash_signs(as_images(X, image_shape))
+    # For ±1, two hashes differ in (n_bits - dot product) / 2 places.
+    nearest = n_bits - 2 * max_distance
+    first, second = [], []
+    for start in range(0, len(signs), 1024):
+        rows, columns = np.nonzero(signs[start : start + 1024] @ signs.T >= nearest)
+        first.append(rows + start)
+        second.append(columns)
+    pairs = np.concatenate(first), np.concatenate(second)
+    graph = coo_matrix((np.ones(len(pairs[0])), pairs), shape=(len(signs),) * 2)
+    return connected_components(graph, directed=False)[1].astype(np.intp)
+
+
+def labelling_schemes(y: Any, *, min_share: float = MIN_SHARE) -> npt.NDArray[np.intp]:
+    """Labelling scheme of each row, known by its pattern of labels.
+
+    Rows that carry the same keypoints were mostly annotated by the same people. Useful for
+    ``StratifiedKFold``, or to measure the schemes one by one.
+
+    Parameters
+    ----------
+    y : DataFrame or array-like of shape (n, 2 * k) or (n, k, 2)
+        Keypoints in pixels, NaN where not labelled.
+    min_share : float, default=0.05
+        Share of the labelled rows that a pattern needs to be a scheme. Rows with a rarer one
+        belong to the scheme that differs in the fewest labels.
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+        0 for the scheme with most keypoints.
+
+    Raises
+    ------
+    ValueError
+        For keypoints that cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.model_selection import labelling_schemes
+    >>> labelling_schemes([[1.0, 2.0, np.nan, np.nan], [1.0, 2.0, 3.0, 4.0]])
+    array([1, 0])
+    """
+    labelled = ~np.isnan(check_keypoints(y).values)
+    return nearest_scheme(labelled, find_schemes(labelled, min_share))
+
+
+def _hash_signs(images: Array) -> npt.NDArray[np.float32]:
+    """Perceptual hashes as ±1, (n, 63)."""
+    gain = grey_level_gain(images)
+    signs = np.empty((len(images), _FREQUENCIES**2 - 1), np.float32)
+    for i, image in enumerate(images):
+        grey = to_grey_levels(image, gain).mean(axis=-1, dtype=np.float32)
+        small = cv2.resize(grey, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
+        low = dctn(small, norm="ortho")[:_FREQUENCIES, :_FREQUENCIES].ravel()[1:]
+        signs[i] = np.where(low > np.median(low), 1, -1)
+    return signs

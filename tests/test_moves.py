@@ -1,0 +1,130 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sklearn_kpd import AugmentTransformer
+from sklearn_kpd._moves import calibrate, calibrated, flip_averaged, predict_moved, spread
+from sklearn_kpd.augment.draw import affine_matrices
+from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, flip_permutation
+from tests.helpers import centroids, dots, tiny_regressor
+
+SIZE = (40, 60)
+
+
+def find_dots(images):
+    """A perfect detector of one bright dot."""
+    return centroids(images)
+
+
+def one_dot(points):
+    return dots(np.asarray(points, float).reshape(-1, 1, 2), SIZE)[:, 0]
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    x=st.floats(20, 40), y=st.floats(15, 25), angle=st.floats(-10, 10), zoom=st.floats(0.9, 1.1)
+)
+def test_a_perfect_detector_finds_the_same_in_moved_copies(x, y, angle, zoom):
+    matrix = affine_matrices(
+        1, SIZE, np.array([angle]), np.array([zoom]), None, np.array([[2.0, -1.5]])
+    )[0]
+    found = predict_moved(find_dots, one_dot([[x, y]]), matrix)
+    np.testing.assert_allclose(found, [[x, y]], atol=0.15)
+
+
+def test_a_perfect_detector_has_next_to_no_spread_and_a_vague_one_has_some():
+    images = one_dot([[25, 20], [33, 18]])
+    assert (spread(find_dots, images, np.array([0])) < 0.15).all()
+    towards_the_centre = lambda images: 0.5 * find_dots(images) + [15, 10]  # noqa: E731
+    assert (spread(towards_the_centre, images, np.array([0])) > 0.2).all()
+
+
+def test_flip_swaps_left_and_right():
+    """A detector that takes what is on the left of the picture for its first keypoint."""
+    permutation = flip_permutation(2, ["left_eye", "right_eye"])
+    width = SIZE[1]
+    offsets = np.array([1.0, 0.0, 3.0, 0.0])
+
+    def biased(images):
+        points = centroids(images)  # (n, 2)
+        return np.concatenate([points, points], axis=1) + offsets
+
+    found = flip_averaged(biased, one_dot([[10, 20]]), permutation)
+    # mirrored: x = width - 1 - 10, plus the other keypoint's offset, mirrored back
+    mirrored = [width - 1 - (width - 1 - 10 + 3), width - 1 - (width - 1 - 10 + 1)]
+    expected = [(10 + 1 + mirrored[0]) / 2, 20, (10 + 3 + mirrored[1]) / 2, 20]
+    np.testing.assert_allclose(found, [expected], atol=0.05)
+
+
+def test_calibration_finds_floor_and_slope():
+    rng = np.random.default_rng(0)
+    spreads = rng.gamma(2, 0.3, (4000, 3))
+    true = np.array([[0.5, 1.0, 0.3], [2.0, 0.5, 1.0]])
+    errors = rng.normal(size=spreads.shape) * calibrated(spreads, true)
+    errors[rng.random(errors.shape) < 0.3] = np.nan
+    fitted = calibrate(spreads, errors)
+    np.testing.assert_allclose(fitted, true, rtol=0.2)
+    scaled = errors / calibrated(spreads, fitted)
+    np.testing.assert_allclose(np.nanmean(scaled**2, axis=0), 1, atol=0.02)
+
+
+def test_coordinates_with_few_labels_are_calibrated_together():
+    rng = np.random.default_rng(0)
+    spreads = rng.gamma(2, 0.3, (100, 3))
+    errors = rng.normal(size=spreads.shape)
+    errors[3:, 1] = np.nan
+    errors[:, 2] = np.nan
+    fitted = calibrate(spreads, errors)
+    np.testing.assert_array_equal(fitted[:, 1], fitted[:, 2])
+    assert (fitted[:, 0] != fitted[:, 1]).any()
+    assert np.isfinite(calibrate(spreads, np.zeros_like(spreads))).all()
+
+
+# in the estimator
+
+
+def test_standard_deviations_are_in_the_shape_of_y(kaggle_like):
+    X, y = kaggle_like
+    for form in (y, y.to_numpy().reshape(60, 15, 2)):
+        fitted = tiny_regressor(validation_split=0.5).fit(X, form)
+        pred, std = fitted.predict(X, return_std=True)
+        np.testing.assert_array_equal(pred, fitted.predict(X))
+        assert std.shape == pred.shape == form.shape
+        assert (std > 0).all()
+
+
+def test_no_standard_deviation_without_validation_rows(faces):
+    X, y = faces
+    with pytest.raises(ValueError, match="validation_split above 0"):
+        tiny_regressor(validation_split=0).fit(X, y).predict(X, return_std=True)
+    single = tiny_regressor(validation_split=0.5).fit(X, y.to_numpy()[:, 0])
+    with pytest.raises(ValueError, match="validation_split above 0"):
+        single.predict(X, return_std=True)
+
+
+def test_tta_is_symmetric(faces):
+    X, y = faces
+    fitted = tiny_regressor(tta="flip").fit(X, y)
+    permutation = flip_permutation(15, KAGGLE_KEYPOINTS)
+    found = fitted.predict(X).reshape(40, 15, 2)
+    mirrored = fitted.predict(np.ascontiguousarray(X[:, :, ::-1])).reshape(40, 15, 2)
+    mirrored = mirrored[:, permutation]
+    np.testing.assert_allclose(95 - mirrored[..., 0], found[..., 0], atol=1e-3)
+    np.testing.assert_allclose(mirrored[..., 1], found[..., 1], atol=1e-3)
+    plain = fitted.set_params(tta=None).predict(X)
+    assert np.abs(plain.reshape(found.shape) - found).max() > 1e-3
+
+
+def test_tta_has_to_know_left_and_right(faces):
+    X, y = faces
+    with pytest.raises(ValueError, match="tta='flip' has to know"):
+        tiny_regressor(tta="flip").fit(X, y.to_numpy())
+    with pytest.raises(ValueError, match="tta='flip' has to know"):
+        tiny_regressor(tta="flip").fit(
+            X, pd.DataFrame({"left_eye_x": y.iloc[:, 0], "left_eye_y": 1.0})
+        )
+    augment = AugmentTransformer(flip=0.5, flip_pairs=[(0, 1)])
+    fitted = tiny_regressor(tta="flip").fit(augment.fit_transform(X, y.to_numpy()), y.to_numpy())
+    np.testing.assert_array_equal(fitted.flip_permutation_[:3], [1, 0, 2])
