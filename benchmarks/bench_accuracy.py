@@ -45,6 +45,20 @@ def rmse(y_true, y_pred):
     return metrics.mean_squared_error(y_true, y_pred) ** 0.5
 
 
+def calibration(y_true, y_pred, y_std):
+    """How far the standard deviations tell the errors."""
+    scaled = np.abs(y_pred - y_true) / y_std
+    for n_std, share in ((1, 0.683), (2, 0.954)):
+        found = (scaled <= n_std).mean()
+        yield f"{found:.1%} of the errors within {n_std} std (normal errors: {share:.1%})"
+    yield f"root mean squared error in std: {np.sqrt((scaled**2).mean()):.2f} (1)"
+    surest = np.argsort(y_std.mean(axis=1))
+    for share in (0.9, 0.5):
+        faces = surest[: round(share * len(surest))]
+        found = rmse(y_true[faces], y_pred[faces])
+        yield f"RMSE of the surest {share:.0%} of the faces: {found:.3f} px"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("training")
@@ -64,9 +78,9 @@ def main():
         start = time.perf_counter()
         pipe.fit(X, y)
         minutes = (time.perf_counter() - start) / 60
-        y_pred = pipe.predict(test.data)
+        y_pred, y_std = pipe.predict(test.data, return_std=True)
         lines.append(f"{rmse(y_test, y_pred):6.3f} px {minutes:6.1f} min  {title}")
-        print(lines[-1], flush=True)
+        print(lines[-1], *calibration(y_test.to_numpy(), y_pred, y_std), sep="\n  ", flush=True)
     print("\nRMSE over all coordinates of the test faces, training time:", *lines, sep="\n")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import dctn
+from scipy.fft import dct
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -20,7 +20,7 @@ _THUMBNAIL, _FREQUENCIES = 32, 8
 
 
 def duplicate_groups(
-    X: Any, *, max_distance: int = 4, image_shape: tuple[int, ...] | None = None
+    X: Any, *, max_distance: int = 6, image_shape: tuple[int, ...] | None = None
 ) -> npt.NDArray[np.intp]:
     """Group ids of near-identical images, for ``GroupKFold``.
 
@@ -34,7 +34,7 @@ def duplicate_groups(
     ----------
     X : array-like of shape (n, h, w, c), (n, h, w) or (n, h * w)
         Images.
-    max_distance : int, default=4
+    max_distance : int, default=6
         Bits of 63 in which the hashes of two images of a group may differ. Groups are chains: if
         a is near b and b near c, all three are one.
     image_shape : tuple of int, default=None
@@ -113,10 +113,11 @@ def labelling_schemes(y: Any, *, min_share: float = MIN_SHARE) -> npt.NDArray[np
 def _hash_signs(images: Array) -> npt.NDArray[np.float32]:
     """Perceptual hashes as ±1, (n, 63)."""
     gain = grey_level_gain(images)
+    basis = dct(np.eye(_THUMBNAIL), axis=0, norm="ortho")[:_FREQUENCIES]
     signs = np.empty((len(images), _FREQUENCIES**2 - 1), np.float32)
     for i, image in enumerate(images):
         grey = to_grey_levels(image, gain).mean(axis=-1, dtype=np.float32)
         small = cv2.resize(grey, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
-        low = dctn(small, norm="ortho")[:_FREQUENCIES, :_FREQUENCIES].ravel()[1:]
+        low = (basis @ small @ basis.T).ravel()[1:]
         signs[i] = np.where(low > np.median(low), 1, -1)
     return signs

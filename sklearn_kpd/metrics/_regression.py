@@ -1,4 +1,4 @@
-"""Metrics over the labelled values of y, and scorers made of them.
+"""scikit-learn's metrics over the labelled values of y, and scorers made of them.
 
 They take what scikit-learn's metrics of the same names take, and NaN in `y_true` besides. On
 complete labels they are those very functions.
@@ -13,16 +13,6 @@ from sklearn.metrics import make_scorer
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from sklearn_kpd.keypoints import FloatArray
-
-__all__ = [
-    "mean_absolute_error",
-    "mean_squared_error",
-    "neg_mean_absolute_error",
-    "neg_mean_squared_error",
-    "neg_root_mean_squared_error",
-    "r2_score",
-    "root_mean_squared_error",
-]
 
 
 def mean_squared_error(
@@ -156,7 +146,12 @@ def r2_score(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     Returns
     -------
     float
-        1 is perfect, 0 what the column means reach; NaN if no column has two labels.
+        1 is perfect, 0 what the column means reach.
+
+    Raises
+    ------
+    ValueError
+        As :func:`mean_squared_error`, and if no column has two labels.
 
     Examples
     --------
@@ -165,7 +160,7 @@ def r2_score(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     >>> r2_score([[1.0, np.nan], [2.0, 4.0], [3.0, 6.0]], [[1.0, 0.0], [2.0, 4.0], [3.0, 6.0]])
     1.0
     """
-    y_true, y_pred, weight = _check(y_true, y_pred, sample_weight)
+    y_true, y_pred, weight = check_values(y_true, y_pred, sample_weight)
     labelled = ~np.isnan(y_true)
     if labelled.all():
         return sklearn_metrics.r2_score(y_true, y_pred, sample_weight=sample_weight)
@@ -174,7 +169,9 @@ def r2_score(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
         for true, pred, rows in zip(y_true.T, y_pred.T, labelled.T, strict=True)
         if rows.sum() > 1
     ]
-    return float(np.mean(scores)) if scores else float("nan")
+    if not scores:
+        raise ValueError("R² needs a column with two labels: there is no variance to explain.")
+    return float(np.mean(scores))
 
 
 neg_mean_squared_error = make_scorer(mean_squared_error, greater_is_better=False)
@@ -192,7 +189,7 @@ def _score(
     multioutput: Any,
 ) -> Any:
     """Scikit-learn's metric on complete labels, else the same over the labelled values."""
-    y_true, y_pred, weight = _check(y_true, y_pred, sample_weight)
+    y_true, y_pred, weight = check_values(y_true, y_pred, sample_weight)
     labelled = ~np.isnan(y_true)
     if labelled.all():
         return complete(y_true, y_pred, sample_weight=sample_weight, multioutput=multioutput)
@@ -216,9 +213,10 @@ def _score(
     return float(np.average(np.nan_to_num(scores), weights=column_weights))
 
 
-def _check(
+def check_values(
     y_true: Any, y_pred: Any, sample_weight: Any
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Labels and predictions as (n, n_outputs), and a weight for each row."""
     true, pred = np.asarray(y_true, dtype=float), np.asarray(y_pred, dtype=float)
     check_consistent_length(true, pred, sample_weight)
     if true.shape != pred.shape and true.size != pred.size:
