@@ -1,7 +1,17 @@
-"""Displays: look at predicted keypoints, at augmentation and at training."""
+"""Displays: look at labels, at augmentation, at training, at predicted keypoints and errors."""
 
 from sklearn_kpd.inspection._augmentation import AugmentationDisplay
+from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
+from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._history import HistoryDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
+from sklearn_kpd.inspection._missing import MissingLabelDisplay
 
-__all__ = ["AugmentationDisplay", "HistoryDisplay", "KeypointDisplay"]
+__all__ = [
+    "AugmentationDisplay",
+    "CumulativeErrorDisplay",
+    "HistoryDisplay",
+    "KeypointDisplay",
+    "KeypointErrorDisplay",
+    "MissingLabelDisplay",
+]

@@ -4,7 +4,14 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from sklearn_kpd import AugmentTransformer
-from sklearn_kpd.inspection import AugmentationDisplay, HistoryDisplay, KeypointDisplay
+from sklearn_kpd.inspection import (
+    AugmentationDisplay,
+    CumulativeErrorDisplay,
+    HistoryDisplay,
+    KeypointDisplay,
+    KeypointErrorDisplay,
+    MissingLabelDisplay,
+)
 from tests.helpers import tiny_regressor
 
 
@@ -124,3 +131,68 @@ def test_augmentation(faces):
         AugmentTransformer(rotation=5), X, y.to_numpy(), n_faces=1, n_draws=1
     )
     assert set(nameless.sides) == {"middle"}
+
+
+# errors and labels
+
+
+def test_cumulative_errors_of_several_estimators_in_one_plot(faces):
+    _, y = faces
+    first = CumulativeErrorDisplay.from_predictions(y, y + 1, name="a", threshold=0.2)
+    second = CumulativeErrorDisplay.from_predictions(
+        y, y + 3, name="b", threshold=0.2, ax=first.ax_, color="red"
+    )
+    assert second.ax_ is first.ax_
+    assert second.line_.get_color() == "red"
+    assert len(first.ax_.lines) == 2
+    # the curve of the smaller errors lies above, and both reach all faces that are in sight
+    x = np.linspace(0, 20, 50)
+    a, b = (np.interp(x, *display.line_.get_data()) for display in (first, second))
+    assert (a >= b).all()
+    assert a[-1] == 100
+    assert first.ax_.get_xlim() == (0, 20)
+    labels = [text.get_text() for text in first.ax_.get_legend().get_texts()]
+    assert labels[0].startswith("a (AUC = ")
+
+
+def test_cumulative_errors_of_an_estimator(faces):
+    X, y = faces
+    fitted = tiny_regressor().fit(X, y)
+    display = CumulativeErrorDisplay.from_estimator(fitted, X, y)
+    assert display.name == "KeypointRegressor"
+    # arrays take the names that the estimator has learnt
+    again = CumulativeErrorDisplay.from_estimator(fitted, X, y.to_numpy())
+    np.testing.assert_array_equal(again.errors, display.errors)
+
+
+def test_errors_by_keypoint_on_the_mean_face(faces):
+    X, y = faces
+    holes = y.copy()
+    holes.iloc[:, :2] = np.nan
+    pred = y.to_numpy().copy()
+    pred[:, 4] += 3
+    figure, ax = plt.subplots()
+    display = KeypointErrorDisplay.from_predictions(X, holes, pred, ax=ax)
+    assert display.figure_ is figure
+    assert np.isnan(display.errors[0])
+    assert display.errors[2] == pytest.approx(3 / np.sqrt(2))
+    assert len(display.discs_.get_paths()) == 14
+    np.testing.assert_allclose(display.points[1:], y.mean().to_numpy().reshape(15, 2)[1:])
+    np.testing.assert_array_equal(display.image, X.mean(axis=0).round())
+    fitted = tiny_regressor().fit(X, y)
+    KeypointErrorDisplay.from_estimator(fitted, X.reshape(40, -1), y)
+    assert KeypointErrorDisplay.from_predictions(None, y, pred).ax_.yaxis_inverted()
+
+
+def test_patterns_of_labels(kaggle_like):
+    _, y = kaggle_like
+    display = MissingLabelDisplay.from_labels(y)
+    assert display.counts.sum() == len(y)
+    assert (np.diff(display.counts) <= 0).all()
+    complete = int(y.notna().all(axis=1).sum())
+    assert complete in display.counts[display.patterns.all(axis=1)]
+    labels = [tick.get_text() for tick in display.ax_.get_xticklabels()]
+    assert labels[0] == "left eye center"
+    few = MissingLabelDisplay.from_labels(y.to_numpy(), max_patterns=1)
+    assert len(few.counts) == 1
+    assert "rarer patterns" in few.ax_.get_title()

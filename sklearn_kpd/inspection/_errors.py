@@ -1,0 +1,161 @@
+"""KeypointErrorDisplay: the error of each keypoint, on a mean face."""
+
+import warnings
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from sklearn_kpd.images import Array
+from sklearn_kpd.inspection._grid import last_step, read_images, read_points, show_face
+from sklearn_kpd.keypoints import FloatArray, check_keypoints
+from sklearn_kpd.metrics import keypoint_root_mean_squared_error
+
+
+class KeypointErrorDisplay:
+    """Root mean squared error of each keypoint, drawn where it lies on the mean face.
+
+    Make it by :meth:`from_estimator` or :meth:`from_predictions`. The radius of each disc is
+    the error, to the scale of the face.
+
+    Parameters
+    ----------
+    points : ndarray of shape (k, 2)
+        Mean keypoints in pixels; NaN for one that is labelled nowhere.
+    errors : ndarray of shape (k,)
+        Root mean squared errors in pixels; NaN likewise.
+    image : ndarray of shape (height, width, channels), uint8, default=None
+        The mean face, to draw on.
+    names : sequence of str, default=None
+        Names of the keypoints.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The figure.
+    ax_ : matplotlib Axes
+        The axes.
+    discs_ : matplotlib PatchCollection
+        One disc for each keypoint that is labelled.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.datasets import make_faces
+    >>> from sklearn_kpd.inspection import KeypointErrorDisplay
+    >>> X, y = make_faces(20, random_state=0)
+    >>> display = KeypointErrorDisplay.from_predictions(X, y, y + 1)
+    >>> display.errors[:2].round(3)
+    array([1., 1.])
+    """
+
+    def __init__(
+        self,
+        points: FloatArray,
+        errors: FloatArray,
+        image: Array | None = None,
+        names: Any = None,
+    ) -> None:
+        self.points = points
+        self.errors = errors
+        self.image = image
+        self.names = names
+
+    def plot(self, *, ax: Any = None) -> "KeypointErrorDisplay":
+        """Draw the face.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            A new figure by default.
+
+        Returns
+        -------
+        self
+        """
+        from matplotlib.collections import PatchCollection
+        from matplotlib.patches import Circle
+
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6, 5.2), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        known = np.flatnonzero(np.isfinite(self.errors))
+        if self.image is not None:
+            show_face(ax, self.image)
+        discs = [Circle(tuple(self.points[k]), self.errors[k]) for k in known]
+        self.discs_ = PatchCollection(discs, cmap="plasma", alpha=0.75, edgecolors="white")
+        self.discs_.set_array(self.errors[known])
+        ax.add_collection(self.discs_)
+        for k in known:
+            ax.annotate(
+                f"{self.errors[k]:.1f}", self.points[k], fontsize=8, color="white",
+                ha="center", va="bottom", textcoords="offset points", xytext=(0, 5),
+                bbox={"boxstyle": "round,pad=0.1", "facecolor": "black", "alpha": 0.5, "lw": 0},
+            )  # fmt: skip
+        if self.image is None:
+            ax.autoscale_view()
+            ax.set_aspect("equal")
+            ax.invert_yaxis()
+        self.figure_.colorbar(self.discs_, ax=ax, label="RMSE (pixels)", shrink=0.8)
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any, *, ax: Any = None
+    ) -> "KeypointErrorDisplay":
+        """Predict keypoints and draw their errors.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted.
+        X : array-like
+            Images.
+        y : DataFrame or array-like
+            True keypoints in pixels, NaN where not labelled.
+        ax : matplotlib Axes, default=None
+            A new figure by default.
+
+        Returns
+        -------
+        KeypointErrorDisplay
+        """
+        image_shape = getattr(last_step(estimator), "image_shape_", None)
+        return cls.from_predictions(X, y, estimator.predict(X), image_shape=image_shape, ax=ax)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: Any,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        ax: Any = None,
+    ) -> "KeypointErrorDisplay":
+        """Draw the errors of predictions that are there already.
+
+        Parameters
+        ----------
+        X : array-like or None
+            Images, whose mean is drawn; None for none.
+        y_true : DataFrame or array-like
+            True keypoints in pixels, NaN where not labelled.
+        y_pred : array-like of the same shape
+            Predicted keypoints in pixels.
+        image_shape : tuple of int, default=None
+            Shape of flat images that are no grey squares.
+        ax : matplotlib Axes, default=None
+            A new figure by default.
+
+        Returns
+        -------
+        KeypointErrorDisplay
+        """
+        errors = keypoint_root_mean_squared_error(y_true, y_pred)
+        image = None
+        if X is not None:
+            image = read_images(X, image_shape).mean(axis=0).round().astype(np.uint8)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Mean of empty slice")  # labelled nowhere
+            points = np.nanmean(read_points(y_true), axis=0)
+        return cls(points, errors, image, check_keypoints(y_true).names).plot(ax=ax)
