@@ -6,7 +6,9 @@ test faces (columns ImageId and the 30 coordinates). Training never sees the tes
 
 import argparse
 import time
+from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
@@ -32,7 +34,17 @@ RECIPES = {
     "cnn": ("cnn, defaults", AUGMENT, {"network": "cnn"}),
     "default": ("defaults", AUGMENT, {}),
     "unmixed": ("defaults, one labelling scheme", AUGMENT, {"schemes": None}),
-    "best": ("best: 80 epochs, strong augmentation, flip at test", STRONG, {}),
+    "best": (
+        "best: wider, 45 epochs, strong augmentation, flip at test",
+        STRONG,
+        {
+            "network__width": 20,
+            "epochs": 45,
+            "patience": None,
+            "validation_split": 0.05,
+            "tta": "flip",
+        },
+    ),
 }
 
 
@@ -66,6 +78,7 @@ def main():
     parser.add_argument("labels")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["seed", "default"])
     parser.add_argument("--random-state", type=int, default=0)
+    parser.add_argument("--keep", help="folder for the fitted pipelines")
     arguments = parser.parse_args()
     X, y = load_kaggle(arguments.training, return_X_y=True)
     test = load_kaggle(arguments.test)
@@ -78,6 +91,8 @@ def main():
         start = time.perf_counter()
         pipe.fit(X, y)
         minutes = (time.perf_counter() - start) / 60
+        if arguments.keep:
+            joblib.dump(pipe, Path(arguments.keep) / f"{name}.joblib")
         y_pred, y_std = pipe.predict(test.data, return_std=True)
         lines.append(f"{rmse(y_test, y_pred):6.3f} px {minutes:6.1f} min  {title}")
         print(lines[-1], *calibration(y_test.to_numpy(), y_pred, y_std), sep="\n  ", flush=True)

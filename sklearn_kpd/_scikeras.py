@@ -36,8 +36,9 @@ if hasattr(scikeras_random_state, "config"):  # on Keras' other backends it may 
 class KerasRegressorBase(RegressorMixin, BaseWrapper):
     """A scikit-learn regressor around a Keras model.
 
-    A subclass has the parameters `optimizer`, `callbacks`, `verbose` and `random_state`, takes
-    routed parameters as keywords and hands them to `_set_routed`.
+    A subclass has the parameters `optimizer`, `learning_rate`, `weight_decay`, `callbacks`,
+    `verbose` and `random_state`, takes routed parameters as keywords and hands them to
+    `_set_routed`.
     """
 
     _routing_prefixes = {"network", "loss", "optimizer", "callbacks", "compile", "fit"}
@@ -96,7 +97,11 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         else:
             optimizer = unflatten_params(
                 items=try_to_convert_strings_to_classes(self.optimizer, get_optimizer_class),
-                params=self._routed("optimizer"),
+                params={
+                    "learning_rate": self.learning_rate,
+                    "weight_decay": self.weight_decay,
+                    **self._routed("optimizer"),
+                },
             )
         if ema_momentum and not optimizer.use_ema:
             optimizer.use_ema, optimizer.ema_momentum = True, ema_momentum

@@ -115,10 +115,12 @@ def train(
 @click.argument("model", type=_MODEL)
 @click.argument("data", type=_FILE)
 @click.option("--out", type=_MODEL, default=None, help="Picture of the worst faces.")
-def evaluate(model: Path, data: Path, out: Path | None) -> None:
+@click.option("--report", type=_MODEL, default=None,
+              help="HTML page with scores and their intervals, curves and faces.")  # fmt: skip
+def evaluate(model: Path, data: Path, out: Path | None, report: Path | None) -> None:
     """Measure MODEL on DATA, a file with labels."""
-    if out is not None:
-        _check_writable(out)
+    for path in filter(None, [out, report]):
+        _check_writable(path)
     pipe = _load_model(model)
     faces = _load_labelled(data)
     y_pred = pipe.predict(faces.data)
@@ -129,6 +131,13 @@ def evaluate(model: Path, data: Path, out: Path | None) -> None:
         display = KeypointDisplay.from_predictions(faces.data, faces.target, y_pred, n_faces=18)
         display.figure_.savefig(out, dpi=120)
         click.echo(f"Wrote {out}.")
+    if report is not None:
+        from sklearn_kpd.inspection import evaluation_report
+
+        title = f"{model.name} on {data.name}"
+        page = evaluation_report(faces.data, faces.target, y_pred, title=title, random_state=0)
+        report.write_text(page, encoding="utf-8")
+        click.echo(f"Wrote {report}.")
 
 
 @main.command()

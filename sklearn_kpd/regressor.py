@@ -80,14 +80,18 @@ class KeypointRegressor(KerasRegressorBase):
         can be given, in pixels, as ``loss__<argument>``: ``loss__delta=2.0``.
     optimizer : str, class or keras.optimizers.Optimizer, default="adamw"
         Keras optimizer. Its arguments can be given as ``optimizer__<argument>``, for example
-        ``optimizer__learning_rate=3e-4`` or ``optimizer__weight_decay=0.01``. Biases and
-        normalisation are left out of the weight decay.
+        ``optimizer__beta_2=0.99``; an instance keeps its own.
+    learning_rate : float, default=2e-3
+        The highest learning rate, unless the optimizer is an instance.
+    weight_decay : float, default=0.01
+        Decoupled weight decay, unless the optimizer is an instance. Biases and normalisation are
+        left out of it.
     learning_rate_schedule : {"cosine", "constant"}, default="cosine"
         "cosine" warms up over the first twentieth of the training and then falls to 0 with
         half a cosine. An optimizer that brings a schedule of its own keeps to that.
     batch_size : int, default=32
         Images in a batch.
-    epochs : int, default=30
+    epochs : int, default=20
         Number of passes over the training rows.
     validation_split : float, default=0.1
         Share of the rows, drawn at random, that is not trained on, never augmented, and
@@ -159,6 +163,8 @@ class KeypointRegressor(KerasRegressorBase):
         "sampling": [StrOptions({"labels", "rows"})],
         "loss": [StrOptions(set(losses.LOSSES)), keras.losses.Loss],
         "optimizer": [str, type, keras.optimizers.Optimizer],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
@@ -186,9 +192,11 @@ class KeypointRegressor(KerasRegressorBase):
         sampling: str = "labels",
         loss: Any = "huber",
         optimizer: Any = "adamw",
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.01,
         learning_rate_schedule: str = "cosine",
         batch_size: int = 32,
-        epochs: int = 30,
+        epochs: int = 20,
         validation_split: float = 0.1,
         weight_average: float = 0.05,
         patience: int | None = 10,
@@ -206,6 +214,8 @@ class KeypointRegressor(KerasRegressorBase):
         self.sampling = sampling
         self.loss = loss
         self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
         self.learning_rate_schedule = learning_rate_schedule
         self.batch_size = batch_size
         self.epochs = epochs

@@ -6,6 +6,7 @@ from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._history import HistoryDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
 from sklearn_kpd.inspection._missing import MissingLabelDisplay
+from sklearn_kpd.inspection._report import evaluation_report
 
 __all__ = [
     "AugmentationDisplay",
@@ -14,4 +15,5 @@ __all__ = [
     "KeypointDisplay",
     "KeypointErrorDisplay",
     "MissingLabelDisplay",
+    "evaluation_report",
 ]

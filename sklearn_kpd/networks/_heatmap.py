@@ -8,7 +8,7 @@ from keras import layers, ops
 from sklearn_kpd.losses import PACKAGE
 
 
-def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 24) -> keras.Model:
+def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 16) -> keras.Model:
     """Residual encoder, decoder with skip connections, one heatmap a keypoint, soft-argmax.
 
     Heatmaps have a quarter of the image's resolution; the soft-argmax finds coordinates between
@@ -20,8 +20,8 @@ def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 2
         Height, width and channels.
     n_outputs : int
         Coordinates to find: two for each keypoint.
-    width : int, default=24
-        Filters at half resolution; deeper layers have two and four times as many.
+    width : int, default=16
+        Filters at half resolution; deeper layers have two, four and six times as many.
 
     Returns
     -------
@@ -49,8 +49,8 @@ def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 2
     x = _convolution(x, width, kernel=5, strides=2)
     quarter = _residual(_convolution(x, 2 * width, strides=2), 2 * width)
     eighth = _residual(_residual(quarter, 4 * width, strides=2), 4 * width)
-    x = _residual(_residual(eighth, 4 * width, strides=2), 4 * width)
-    x = _convolution(_merge(x, eighth), 2 * width)
+    x = _residual(_residual(eighth, 6 * width, strides=2), 6 * width)
+    x = _convolution(_merge(x, eighth), 3 * width)
     x = _convolution(_merge(x, quarter), 2 * width)
     x = layers.Conv2D(n_outputs // 2, 1, name="heatmaps")(x)
     return keras.Model(images, SpatialSoftArgmax(name="keypoints")(x), name="heatmap")

@@ -1,0 +1,202 @@
+"""A report on an estimator's predictions: one page of HTML that needs nothing else."""
+
+import base64
+import io
+from collections.abc import Callable
+from typing import Any
+
+import jinja2
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sklearn_kpd import metrics
+from sklearn_kpd._version import __version__
+from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
+from sklearn_kpd.inspection._errors import KeypointErrorDisplay
+from sklearn_kpd.inspection._keypoints import KeypointDisplay
+from sklearn_kpd.inspection._missing import MissingLabelDisplay
+from sklearn_kpd.keypoints import FloatArray, check_keypoints, columns_from_names
+from sklearn_kpd.metrics._landmarks import NORMALIZATIONS
+
+_N_RESAMPLES = 1000
+
+
+def evaluation_report(
+    X: Any,
+    y_true: Any,
+    y_pred: Any,
+    *,
+    title: str = "Evaluation",
+    normalize: Any = None,
+    threshold: float = 0.08,
+    n_faces: int = 24,
+    image_shape: tuple[int, ...] | None = None,
+    random_state: Any = None,
+) -> str:
+    """Write a page with scores and their intervals, curves and faces.
+
+    Parameters
+    ----------
+    X : array-like
+        Images.
+    y_true : DataFrame or array-like
+        True keypoints in pixels, NaN where not labelled.
+    y_pred : array-like of the same shape
+        Predicted keypoints in pixels.
+    title : str, default="Evaluation"
+        Heading of the page.
+    normalize : default=None
+        As in :func:`sklearn_kpd.metrics.normalized_errors`. None: "interocular" or "interpupil",
+        whichever leaves out fewer faces, or "bbox" if y has neither pair of keypoints.
+    threshold : float, default=0.08
+        Of the failure rate and of the area under the cumulative error curve.
+    n_faces : int, default=24
+        How many of the worst faces to show.
+    image_shape : tuple of int, default=None
+        Shape of flat images that are no grey squares.
+    random_state : int, RandomState instance or None, default=None
+        Determines the bootstrap.
+
+    Returns
+    -------
+    str
+        HTML with its pictures inside; it fetches nothing.
+
+    Raises
+    ------
+    ValueError
+        If nothing is labelled, or shapes do not fit.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.datasets import make_faces
+    >>> from sklearn_kpd.inspection import evaluation_report
+    >>> X, y = make_faces(20, random_state=0)
+    >>> page = evaluation_report(X, y, y + 1, n_faces=4, random_state=0)
+    >>> page.startswith("<!DOCTYPE html>")
+    True
+    """
+    keypoints = check_keypoints(y_true)
+    names = keypoints.names
+    true = keypoints.values
+    if normalize is None:
+        normalize = _usual_normalization(true, names)
+    pred = check_keypoints(y_pred).values
+    landmark = {"normalize": normalize, "keypoint_names": names}
+    face_errors = metrics.normalized_errors(true, pred, **landmark)
+
+    def scores(rows: Any) -> list[float]:
+        y, p = true[rows], pred[rows]
+        errors = face_errors[rows]
+        errors = errors[~np.isnan(errors)] if not np.isnan(errors).all() else errors
+        return [
+            metrics.mean_squared_error(y, p) ** 0.5,
+            metrics.mean_absolute_error(y, p),
+            *metrics.error_quantiles(y, p, quantiles=(0.5, 0.95)),
+            100 * errors.mean(),
+            100 * np.mean(errors > threshold),
+            100 * np.mean(np.maximum(0, 1 - errors / threshold)),
+        ]
+
+    percent = f"{100 * threshold:g} %"
+    labels = [
+        ("Root mean squared error", "px"),
+        ("Mean absolute error", "px"),
+        ("Median distance", "px"),
+        ("95 % of the distances are below", "px"),
+        (f"Normalised mean error ({_describe(normalize)})", "%"),
+        (f"Failure rate (above {percent})", "%"),
+        (f"Area under the cumulative error curve up to {percent}", "%"),
+    ]
+    points = true.reshape(len(true), -1, 2)
+    is_labelled = np.logical_not(np.isnan(points).any(axis=-1))
+    labelled = np.flatnonzero(is_labelled.any(axis=1))
+    intervals = _intervals(scores, labelled, random_state)
+    table = [
+        {"name": name, "unit": unit, "value": value, "low": low, "high": high}
+        for (name, unit), value, low, high in zip(
+            labels, scores(np.arange(len(true))), *intervals, strict=True
+        )
+    ]
+    rmse = metrics.keypoint_root_mean_squared_error(true, pred)
+    counts = is_labelled.sum(axis=0)
+    by_keypoint = [
+        {"name": str(name).replace("_", " "), "rmse": error, "count": int(count)}
+        for name, error, count in zip(names or range(len(rmse)), rmse, counts, strict=True)
+    ]
+    pictures = [
+        (
+            "Share of the faces with at most each error",
+            lambda: CumulativeErrorDisplay.from_predictions(
+                true, pred, threshold=threshold, **landmark
+            ),
+        ),
+        (
+            "Error of each keypoint, on the mean face",
+            lambda: KeypointErrorDisplay.from_predictions(
+                X, y_true, pred, image_shape=image_shape
+            ),
+        ),
+        ("Which keypoints are labelled", lambda: MissingLabelDisplay.from_labels(y_true)),
+        (
+            "The worst faces first: labels are green circles, predictions red crosses",
+            lambda: KeypointDisplay.from_predictions(
+                X, y_true, pred, n_faces=n_faces, image_shape=image_shape
+            ),
+        ),
+    ]
+    template = jinja2.Environment(
+        loader=jinja2.PackageLoader("sklearn_kpd.inspection", "."), autoescape=True
+    ).get_template("report.html.jinja")
+    return template.render(
+        title=title,
+        version=__version__,
+        n_faces=len(true),
+        n_labelled=int(counts.sum()),
+        left_out=int(np.isnan(face_errors).sum()),
+        table=table,
+        by_keypoint=by_keypoint,
+        pictures=[(caption, _png(draw)) for caption, draw in pictures],
+        n_resamples=_N_RESAMPLES,
+    )
+
+
+def _usual_normalization(true: FloatArray, names: tuple[str, ...] | None) -> str:
+    """Pair of keypoints that most faces have, or the box."""
+    n_faces = {}
+    for normalization, pair in NORMALIZATIONS.items():
+        if names is not None and set(pair) <= set(names):
+            columns = [columns_from_names(names).index(c) for c in columns_from_names(pair)]
+            n_faces[normalization] = int((~np.isnan(true[:, columns])).all(axis=1).sum())
+    return max(n_faces, key=lambda name: n_faces[name]) if any(n_faces.values()) else "bbox"
+
+
+def _describe(normalize: Any) -> str:
+    if isinstance(normalize, str):
+        return {"interocular": "by the distance of the outer eye corners",
+                "interpupil": "by the distance of the eye centres",
+                "bbox": "by the size of the face"}[normalize]  # fmt: skip
+    return "by a distance of each face"
+
+
+def _intervals(
+    scores: Callable[[Any], list[float]], rows: Any, random_state: Any
+) -> tuple[Any, Any]:
+    """95 % percentile intervals of the scores, over faces drawn with replacement.
+
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
+    """
+    rng = check_random_state(random_state)
+    drawn = [scores(rng.choice(rows, len(rows))) for _ in range(_N_RESAMPLES)]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    return low, high
+
+
+def _png(draw: Callable[[], Any]) -> str:
+    """Draw a display and give its picture as base64."""
+    figure = draw().figure_
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    plt.close(figure)
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,111 @@
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from sklearn_kpd import metrics
+from sklearn_kpd.inspection import evaluation_report
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def predictions(kaggle_like):
+    X, y = kaggle_like
+    rng = np.random.default_rng(0)
+    pred = y.fillna(y.mean()).to_numpy()
+    return X, y, pred + rng.normal(0, 1.5, pred.shape)
+
+
+@pytest.fixture(scope="module")
+def page(predictions):
+    return evaluation_report(*predictions, title="a <b> & faces.csv", n_faces=6, random_state=0)
+
+
+class Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.rows, self.addresses, self.tags = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+        if tag == "tr":
+            self.rows.append([])
+
+    def handle_data(self, data):
+        if self.rows and data.strip():
+            self.rows[-1].append(data.strip())
+
+
+def test_scores_lie_in_their_intervals_and_are_those_of_the_metrics(page, predictions):
+    _, y, pred = predictions
+    parsed = Page()
+    parsed.feed(page)
+    table = {row[0]: row[1:] for row in parsed.rows if len(row) >= 4}
+    assert len(table) == 7
+    rmse = float(table["Root mean squared error"][0])
+    assert rmse == pytest.approx(metrics.mean_squared_error(y, pred) ** 0.5, abs=0.005)
+    (nme,) = (float(row[0]) for name, row in table.items() if name.startswith("Normalised"))
+    expected = metrics.normalized_mean_error(y, pred, normalize="interpupil")
+    assert nme == pytest.approx(100 * expected, abs=0.005)
+    for value, interval, _ in table.values():
+        low, high = map(float, interval.split(" to "))
+        assert low <= float(value) <= high
+        assert low < high
+
+
+def test_it_is_one_page_that_needs_nothing_else(page):
+    parsed = Page()
+    parsed.feed(page)
+    assert len(parsed.addresses) == 4
+    assert all(address.startswith("data:image/png;base64,") for address in parsed.addresses)
+    assert "script" not in parsed.tags
+    assert "a &lt;b&gt; &amp; faces.csv" in page
+
+
+def chromium(tmp_path, path, *options):
+    return subprocess.run(
+        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         f"--user-data-dir={tmp_path / 'profile'}", *options, "--dump-dom", path.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    ).stdout  # fmt: skip
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium to open the page in")
+def test_a_browser_shows_the_pictures_and_fetches_nothing(page, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(page, encoding="utf-8")
+    log = tmp_path / "net.json"
+    assert "<h1>" in chromium(tmp_path, path, f"--log-net-log={log}")
+    requested = set(re.findall(r'"url":"([a-z]+):[^"]*"', log.read_text()))
+    assert "file" in requested
+    assert not requested & {"http", "https", "ws", "ftp"}
+    # The page itself lets no script run, so a copy that does says what the browser shows.
+    script = (
+        "<script>addEventListener('load', () => document.body.dataset.found = JSON.stringify("
+        "[...document.images].map(i => i.complete && i.naturalWidth)))</script>"
+    )
+    open_page = re.sub(r"<meta http-equiv=[^>]*>", "", page).replace("</body>", script + "</body>")
+    path.write_text(open_page, encoding="utf-8")
+    found = re.search(r'data-found="([^"]*)"', chromium(tmp_path, path))
+    widths = json.loads(found[1])
+    assert len(widths) == 4
+    assert min(widths) > 300
+
+
+def test_few_faces_and_arrays(faces):
+    X, y = faces
+    page = evaluation_report(X[:2], y.to_numpy()[:2], y.to_numpy()[:2] + 1, random_state=0)
+    assert "by the size of the face" in page
+    holes = y.iloc[:3].copy()
+    holes.iloc[1:, :10] = np.nan  # no eye: two faces are left out
+    page = evaluation_report(X[:3], holes, holes.fillna(0) + 1, random_state=0)
+    assert "2 of the faces" in page
+    with pytest.raises(ValueError, match="no labelled keypoint"):
+        evaluation_report(X[:3], holes * np.nan, holes.fillna(0))
