@@ -28,12 +28,18 @@ def data(kaggle_like, tmp_path):
 
 
 def test_train_evaluate_predict(run, data):
-    result = run("train", "training.csv", "--out", "m.joblib", "--epochs", 1, "--random-state", 0)
+    result = run(
+        "train", "training.csv", "--out", "m.joblib", "--network", "cnn", "--epochs", 1,
+        "--random-state", 0,
+    )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "Wrote m.joblib." in result.output
     assert "Validation RMSE" in result.output
-    result = run("evaluate", "m.joblib", "training.csv", "--out", "worst.png")
+    result = run(
+        "evaluate", "m.joblib", "training.csv", "--out", "worst.png", "--report", "report.html"
+    )
     assert result.exit_code == 0, result.output
+    assert "m.joblib on training.csv" in (data / "report.html").read_text()
     assert "RMSE" in result.output
     assert (data / "worst.png").read_bytes().startswith(b"\x89PNG")
     assert run("predict", "m.joblib", "test.csv", "--out", "plain.csv").exit_code == 0
