@@ -44,8 +44,9 @@ augment = AugmentTransformer(rotation=20, translation=4)
 plt.show()
 
 # %%
-# A network is a function of the shape of an image and of the number of coordinates. It takes pixels
-# in 0..255 and gives network units: 0 is the centre of the image, ±1 the edge of its longer side.
+# A network is a function of the shape of an image and of the number of coordinates. It takes
+# pixels in 0..255 and gives network units: 0 is the centre of the image, ±1 the edge of its longer
+# side.
 
 
 def my_network(image_shape, n_outputs, width=16):

@@ -5,7 +5,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from sklearn_kpd._memory import keep_freed_memory
 from sklearn_kpd._schemes import IntArray, to_scheme_outputs
 from sklearn_kpd.images import Array, to_grey_levels
 from sklearn_kpd.keypoints import FloatArray, to_units
@@ -66,7 +65,6 @@ class Batches(keras.utils.PyDataset):
         # faster with imgaug, and a third no faster than two.
         slow = any(augmentation.engine == "imgaug" for augmentation in augmentations)
         super().__init__(workers=2 if slow else 1)
-        keep_freed_memory()
         self.images = images
         self.rows = rows
         self.values = values

@@ -27,6 +27,8 @@ from scikeras.utils import random_state as scikeras_random_state
 from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from sklearn_kpd._memory import freed_memory_kept
+
 # TensorFlow answers this once, by an environment variable that the seeding has set by then:
 # asked first thereafter, it says that determinism was on already, and it stays on.
 if hasattr(scikeras_random_state, "config"):  # on Keras' other backends it may not be there
@@ -134,7 +136,7 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         self._initialize_callbacks()
         self._fit_callbacks = [*self._fit_callbacks, *callbacks]
         try:
-            with _without_retracing_warnings():
+            with _without_retracing_warnings(), freed_memory_kept():
                 self._fit_keras_model(
                     batches,
                     None,

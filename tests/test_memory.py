@@ -6,20 +6,19 @@ import pytest
 
 # Prints how many pages the system has to hand out, while a thread takes memory and frees it.
 PAGES = """
-import resource, sys, threading
-from sklearn_kpd._memory import keep_freed_memory
+import contextlib, resource, sys, threading
+from sklearn_kpd._memory import freed_memory_kept
 
 def work():
     for _ in range(200):
-        blocks = [bytearray(100_000) for _ in range(100)]
+        blocks = [bytearray(1_000_000) for _ in range(40)]
         del blocks
 
-if sys.argv[1] == "keep":
-    keep_freed_memory()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-thread = threading.Thread(target=work)
-thread.start()
-thread.join()
+with freed_memory_kept() if sys.argv[1] == "keep" else contextlib.nullcontext():
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
@@ -35,3 +34,30 @@ def test_freed_memory_is_used_again():
         for mode in ("give", "keep")
     )
     assert kept < given_back / 2
+
+
+HELD = """
+from sklearn_kpd._memory import freed_memory_kept
+
+def resident():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+before = resident()
+with freed_memory_kept():
+    with freed_memory_kept():
+        blocks = [bytearray(1_000_000) for _ in range(300)]
+        del blocks
+    inner = resident()
+print(inner - before, resident() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_memory_is_given_back_after_the_last_block():
+    out = subprocess.run(
+        [sys.executable, "-c", HELD], capture_output=True, text=True, check=True
+    ).stdout
+    held, left = map(int, out.split())  # kB
+    assert held > 200_000
+    assert left < 20_000
