@@ -34,8 +34,8 @@ RECIPES = {
     "cnn": ("cnn, defaults", AUGMENT, {"network": "cnn"}),
     "default": ("defaults", AUGMENT, {}),
     "unmixed": ("defaults, one labelling scheme", AUGMENT, {"schemes": None}),
-    "best": (
-        "best: wider, 45 epochs, strong augmentation, flip at test",
+    "long": (
+        "wider network, 45 epochs, strong augmentation, flip at test",
         STRONG,
         {
             "network__width": 20,

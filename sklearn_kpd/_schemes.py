@@ -15,6 +15,10 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.intp]
 
 
+# With fewer rows a pattern is chance.
+_MIN_ROWS = 10
+
+
 def find_schemes(labelled: BoolArray, min_share: float) -> BoolArray:
     """Patterns of labels that many rows share.
 
@@ -23,7 +27,7 @@ def find_schemes(labelled: BoolArray, min_share: float) -> BoolArray:
     labelled : ndarray of shape (n, n_outputs), bool
         Where y is labelled.
     min_share : float
-        Share of the labelled rows that a pattern needs to be a scheme.
+        Share of the labelled rows that a pattern needs to be a scheme. It needs ten rows besides.
 
     Returns
     -------
@@ -35,12 +39,12 @@ def find_schemes(labelled: BoolArray, min_share: float) -> BoolArray:
     --------
     >>> import numpy as np
     >>> from sklearn_kpd._schemes import find_schemes
-    >>> find_schemes(np.array([[True, False], [True, True], [True, False]]), 0.05)
+    >>> find_schemes(np.array([[True, False], [True, True], [True, False]] * 10), 0.05)
     array([[ True,  True],
            [ True, False]])
     """
     patterns, counts = np.unique(labelled[labelled.any(axis=1)], axis=0, return_counts=True)
-    frequent = counts >= min_share * counts.sum()
+    frequent = counts >= max(min_share * counts.sum(), _MIN_ROWS)
     if not frequent.any():
         return np.ones((1, labelled.shape[1]), dtype=bool)
     patterns, counts = patterns[frequent], counts[frequent]

@@ -73,7 +73,7 @@ def demo(out: Path, n_faces: int, epochs: int) -> None:
 )
 @click.option("--network", type=click.Choice(["heatmap", "cnn"]), default="heatmap",
               show_default=True, help="The accurate network, or the fast one.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True,
+@click.option("--epochs", type=click.IntRange(min=1), default=15, show_default=True,
               help="Passes over the training rows.")  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True)
 @click.option("--missing", default="mask", show_default=True,

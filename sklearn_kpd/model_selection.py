@@ -86,8 +86,8 @@ def labelling_schemes(y: Any, *, min_share: float = MIN_SHARE) -> npt.NDArray[np
     y : DataFrame or array-like of shape (n, 2 * k) or (n, k, 2)
         Keypoints in pixels, NaN where not labelled.
     min_share : float, default=0.05
-        Share of the labelled rows that a pattern needs to be a scheme. Rows with a rarer one
-        belong to the scheme that differs in the fewest labels.
+        Share of the labelled rows that a pattern needs to be a scheme, and at least ten rows. Rows
+        with a rarer one belong to the scheme that differs in the fewest labels.
 
     Returns
     -------
@@ -103,8 +103,9 @@ def labelling_schemes(y: Any, *, min_share: float = MIN_SHARE) -> npt.NDArray[np
     --------
     >>> import numpy as np
     >>> from sklearn_kpd.model_selection import labelling_schemes
-    >>> labelling_schemes([[1.0, 2.0, np.nan, np.nan], [1.0, 2.0, 3.0, 4.0]])
-    array([1, 0])
+    >>> y = np.tile([[1.0, 2.0, np.nan, np.nan], [1.0, 2.0, 3.0, 4.0]], (10, 1))
+    >>> labelling_schemes(y)[:4]
+    array([1, 0, 1, 0])
     """
     labelled = ~np.isnan(check_keypoints(y).values)
     return nearest_scheme(labelled, find_schemes(labelled, min_share))

@@ -68,9 +68,9 @@ class KeypointRegressor(KerasRegressorBase):
     schemes : {"pattern", None}, default="pattern"
         Labelling schemes. "pattern": rows with other patterns of labels (in Kaggle's file 15
         keypoints or 4) were annotated by other people, to other standards, so each pattern
-        that a twentieth of the rows share has outputs of its own, from shared features; a row
-        with another pattern counts to the nearest. Predictions follow the fullest pattern. None:
-        one set of outputs for all rows.
+        that a twentieth of the rows share, and ten at least, has outputs of its own, from shared
+        features; a row with another pattern counts to the nearest. Predictions follow the fullest
+        pattern. None: one set of outputs for all rows.
     sampling : {"labels", "rows"}, default="labels"
         How the rows of an epoch are drawn: "labels" draws a row the more often the more labels it
         has, so that the time goes to the rows that teach most; an epoch has as many draws as there
@@ -91,7 +91,7 @@ class KeypointRegressor(KerasRegressorBase):
         half a cosine. An optimizer that brings a schedule of its own keeps to that.
     batch_size : int, default=32
         Images in a batch.
-    epochs : int, default=20
+    epochs : int, default=15
         Number of passes over the training rows.
     validation_split : float, default=0.1
         Share of the rows, drawn at random, that is not trained on, never augmented, and
@@ -196,7 +196,7 @@ class KeypointRegressor(KerasRegressorBase):
         weight_decay: float = 0.01,
         learning_rate_schedule: str = "cosine",
         batch_size: int = 32,
-        epochs: int = 20,
+        epochs: int = 15,
         validation_split: float = 0.1,
         weight_average: float = 0.05,
         patience: int | None = 10,
@@ -390,6 +390,7 @@ class KeypointRegressor(KerasRegressorBase):
             validation rows.
         """
         check_is_fitted(self)
+        self._check_flip()
         images = check_images(self, X, reset=False)
         gain = grey_level_gain(images, self.float_gain_)
         y_pred = self._by_batch(self._predict_pixels, images, gain)
@@ -447,11 +448,14 @@ class KeypointRegressor(KerasRegressorBase):
             # Names with no counterpart matter to those alone who ask for a flip.
             with contextlib.suppress(ValueError):
                 self.flip_permutation_ = flip_permutation(len(keypoints.names), keypoints.names)
+        self._check_flip()
+
+    def _check_flip(self) -> None:
         if self.tta == "flip" and self.flip_permutation_ is None:
             raise ValueError(
                 "tta='flip' has to know which keypoints swap left and right. Pass y as a "
                 "DataFrame with columns such as 'left_eye_center_x', or put an AugmentTransformer "
-                "with flip_pairs=[(0, 1), ...] before the regressor."
+                "with flip_pairs=[(0, 1), ...] before the regressor, and fit again."
             )
 
     def _set_schemes(self, labelled: Array) -> None:

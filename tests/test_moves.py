@@ -125,6 +125,9 @@ def test_tta_has_to_know_left_and_right(faces):
         tiny_regressor(tta="flip").fit(
             X, pd.DataFrame({"left_eye_x": y.iloc[:, 0], "left_eye_y": 1.0})
         )
+    fitted = tiny_regressor().fit(X, y.to_numpy())
+    with pytest.raises(ValueError, match="and fit again"):
+        fitted.set_params(tta="flip").predict(X)
     augment = AugmentTransformer(flip=0.5, flip_pairs=[(0, 1)])
     fitted = tiny_regressor(tta="flip").fit(augment.fit_transform(X, y.to_numpy()), y.to_numpy())
     np.testing.assert_array_equal(fitted.flip_permutation_[:3], [1, 0, 2])

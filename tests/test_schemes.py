@@ -31,6 +31,11 @@ def test_labels_missing_at_random_are_one_scheme():
     np.testing.assert_array_equal(find_schemes(labelled, 0.05), np.ones((1, 30)))
 
 
+def test_few_rows_make_no_scheme():
+    np.testing.assert_array_equal(find_schemes(np.array([FULL, HALF] * 9), 0.05), [FULL])
+    np.testing.assert_array_equal(find_schemes(np.array([FULL, HALF] * 10), 0.05), [FULL, HALF])
+
+
 def test_outputs_follow_the_fullest_scheme_that_has_them():
     left, right = [True, True, True, False], [False, True, False, False]
     labelled = np.array([left] * 10 + [right] * 30)
@@ -74,7 +79,7 @@ def two_annotators(n=400, shift=4.0):
 
 def test_predictions_follow_the_complete_rows():
     images, points, labels = two_annotators()
-    settings = {"epochs": 60, "optimizer__learning_rate": 0.01, "batch_size": 32}
+    settings = {"epochs": 60, "learning_rate": 0.01, "loss": "mse", "sampling": "rows"}
     alone = tiny_regressor(**settings).fit(images, labels)
     together = tiny_regressor(schemes=None, **settings).fit(images, labels)
     np.testing.assert_array_equal(alone.schemes_, [FULL, HALF])
