@@ -12,7 +12,7 @@ def cnn(
     *,
     filters: Sequence[int] = (16, 32, 64, 128),
     units: Sequence[int] = (500,),
-    dropout: float = 0.1,
+    dropout: float = 0.0,
 ) -> keras.Model:
     """Convolutions, pooling, fully connected layers and a linear output.
 
@@ -23,11 +23,10 @@ def cnn(
     n_outputs : int
         Coordinates to find.
     filters : sequence of int, default=(16, 32, 64, 128)
-        Filters of each 3×3 convolution; each is followed by batch normalisation and 2×2 max
-        pooling.
+        Filters of each 3×3 convolution; each is followed by 2×2 max pooling.
     units : sequence of int, default=(500,)
         Units of each fully connected layer.
-    dropout : float, default=0.1
+    dropout : float, default=0.0
         Share of the inputs of each fully connected layer that training drops.
 
     Returns
@@ -45,11 +44,8 @@ def cnn(
     x = layers.Rescaling(1 / 127.5, offset=-1)(images)
     for n_filters in filters:
         x = layers.Conv2D(
-            n_filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal"
+            n_filters, 3, padding="same", activation="relu", kernel_initializer="he_normal"
         )(x)
-        # Trainings of a few thousand steps: the usual momentum of 0.99 would lag behind.
-        x = layers.BatchNormalization(momentum=0.95)(x)
-        x = layers.Activation("relu")(x)
         x = layers.MaxPooling2D(2, padding="same")(x)
     x = layers.Flatten()(x)
     for n_units in units:
