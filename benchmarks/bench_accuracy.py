@@ -27,9 +27,19 @@ STRONG = {
 
 RECIPES = {
     "seed": (
-        "seed's recipe: cnn, complete rows, no augmentation",
+        "seed's recipe: cnn, complete rows, no augmentation, MSE, Adam",
         {},
-        {"network": "cnn", "missing": "drop"},
+        {
+            "network": "cnn",
+            "missing": "drop",
+            "loss": "mse",
+            "optimizer": "adam",
+            "learning_rate": 1e-3,
+            "weight_decay": 0.0,
+            "learning_rate_schedule": "constant",
+            "weight_average": 0.0,
+            "epochs": 50,
+        },
     ),
     "cnn": ("cnn, defaults", AUGMENT, {"network": "cnn"}),
     "default": ("defaults", AUGMENT, {}),
@@ -76,7 +86,7 @@ def main():
     parser.add_argument("training")
     parser.add_argument("test")
     parser.add_argument("labels")
-    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["seed", "default"])
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["default", "seed"])
     parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--keep", help="folder for the fitted pipelines")
     arguments = parser.parse_args()
