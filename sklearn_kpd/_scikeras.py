@@ -107,8 +107,6 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
             )
         if ema_momentum and not optimizer.use_ema:
             optimizer.use_ema, optimizer.ema_momentum = True, ema_momentum
-        if optimizer.weight_decay is not None:
-            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 
     def _train(
@@ -133,6 +131,8 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         go_on : bool
             Whether the history and the count of the epochs go on where they were.
         """
+        # Here and not when the optimizer is made: Keras does not save what is left out.
+        self.model_.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self._initialize_callbacks()
         self._fit_callbacks = [*self._fit_callbacks, *callbacks]
         try:
