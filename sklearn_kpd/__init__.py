@@ -8,6 +8,7 @@ from sklearn_kpd._version import __version__
 
 if TYPE_CHECKING:
     from sklearn_kpd.augment import AugmentSampler, AugmentTransformer
+    from sklearn_kpd.persistence import load, save
     from sklearn_kpd.regressor import KeypointRegressor
 
 # TensorFlow greets every import with log lines that a user can do nothing about. It reads
@@ -16,19 +17,38 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 # Imported on first use: TensorFlow takes seconds, and a pickle that holds imgaug objects
 # has to find the module that imports imgaug the right way.
-_CLASSES = {
+_LAZY = {
     "AugmentSampler": "sklearn_kpd.augment",
     "AugmentTransformer": "sklearn_kpd.augment",
     "KeypointRegressor": "sklearn_kpd.regressor",
+    "load": "sklearn_kpd.persistence",
+    "save": "sklearn_kpd.persistence",
 }
-_MODULES = ("augment", "datasets", "inspection", "keypoints", "losses", "metrics", "networks")
+_MODULES = (
+    "augment",
+    "datasets",
+    "exceptions",
+    "inspection",
+    "keypoints",
+    "losses",
+    "metrics",
+    "networks",
+    "persistence",
+)
 
-__all__ = ["AugmentSampler", "AugmentTransformer", "KeypointRegressor", "__version__"]
+__all__ = [
+    "AugmentSampler",
+    "AugmentTransformer",
+    "KeypointRegressor",
+    "__version__",
+    "load",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _CLASSES:
-        return getattr(importlib.import_module(_CLASSES[name]), name)
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
     if name in _MODULES:
         return importlib.import_module(f"sklearn_kpd.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,44 @@
-"""Errors of our own."""
+"""Errors and warnings of our own.
+
+Examples
+--------
+>>> from sklearn_kpd.exceptions import BrokenFileError, PersistenceError
+>>> issubclass(BrokenFileError, PersistenceError), issubclass(PersistenceError, ValueError)
+(True, True)
+"""
 
 
 class DivergedError(FloatingPointError):
     """The loss became NaN or infinite during `fit`."""
+
+
+class PersistenceError(ValueError):
+    """An estimator cannot be saved, or a file cannot be loaded: the base of the others."""
+
+
+class NotSaveableError(PersistenceError):
+    """The estimator holds something that a file without code cannot hold."""
+
+
+class BrokenFileError(PersistenceError):
+    """The file is no saved estimator, is cut off, or contradicts itself."""
+
+
+class ChangedFileError(BrokenFileError):
+    """A part of the file is not what was saved: its size or its SHA-256 is another."""
+
+
+class UnsafeFileError(BrokenFileError):
+    """The file is built in a way that saving never builds one, to mislead who reads it."""
+
+
+class UntrustedTypeError(PersistenceError):
+    """The file names a class or a function that is neither known nor trusted."""
+
+
+class NewerFormatError(PersistenceError):
+    """The file was written by a later version of the package, in a format of its own."""
+
+
+class OtherVersionWarning(UserWarning):
+    """The file was written with other versions of the libraries that matter."""

@@ -28,8 +28,9 @@ def test_each_dead_library_has_one_door(library, door):
     assert found == [door]
 
 
-def test_only_keras_is_imported_not_tensorflow():
-    assert not [p for p in ROOT.rglob("*.py") if "tensorflow" in imports_of(p)]
+def test_tensorflow_is_imported_where_keras_does_not_do():
+    found = [p.name for p in ROOT.rglob("*.py") if "tensorflow" in imports_of(p)]
+    assert found == ["_network_state.py"]  # variables are measured before they are made
 
 
 def test_importing_the_package_is_light():

@@ -1,0 +1,346 @@
+"""Estimators as a tree of JSON and a list of arrays, and back.
+
+Null, booleans, integers, finite floats, text and lists stand for themselves; everything else is an
+object with a ``type``. Classes are written by name and looked up among those that are known or
+trusted; no module is imported because a file names it.
+"""
+
+import importlib
+import math
+import re
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from sklearn_kpd import losses, networks
+from sklearn_kpd._archive import is_plain
+from sklearn_kpd._estimator_checks import check_estimator, learnt_attributes
+from sklearn_kpd._network_state import (
+    Trusted,
+    full_name,
+    pack_keras,
+    pack_network,
+    unpack_keras,
+    unpack_network,
+)
+from sklearn_kpd.augment import AugmentSampler, AugmentTransformer
+from sklearn_kpd.augment.augmentation import Augmentation
+from sklearn_kpd.exceptions import BrokenFileError, NotSaveableError, UntrustedTypeError
+from sklearn_kpd.images import Array
+from sklearn_kpd.regressor import KeypointRegressor
+
+_ESTIMATORS: dict[str, type[BaseEstimator]] = {
+    "sklearn_kpd.AugmentSampler": AugmentSampler,
+    "sklearn_kpd.AugmentTransformer": AugmentTransformer,
+    "sklearn_kpd.KeypointRegressor": KeypointRegressor,
+}
+_SKLEARN_MODULES = (
+    "compose", "decomposition", "ensemble", "feature_selection", "gaussian_process", "impute",
+    "kernel_approximation", "linear_model", "multioutput", "neighbors", "pipeline",
+    "preprocessing", "random_projection", "svm", "tree",
+)  # fmt: skip
+
+# Classes and functions that may be the value of a parameter.
+_CALLBACKS = ("EarlyStopping", "ReduceLROnPlateau", "TerminateOnNaN")  # which write no files
+_OBJECTS: dict[str, Any] = {
+    **{f"sklearn_kpd.networks.{name}": item for name, item in networks.NETWORKS.items()},
+    **{f"sklearn_kpd.losses.{item.__name__}": item for item in losses.LOSSES.values()},
+    **{
+        f"keras.optimizers.{name}": item
+        for name, item in vars(keras.optimizers).items()
+        if isinstance(item, type) and issubclass(item, keras.optimizers.Optimizer)
+    },
+    **{f"keras.callbacks.{name}": getattr(keras.callbacks, name) for name in _CALLBACKS},
+}
+_KERAS_PARTS = (
+    keras.losses.Loss,
+    keras.optimizers.Optimizer,
+    keras.optimizers.schedules.LearningRateSchedule,
+    keras.initializers.Initializer,
+    keras.regularizers.Regularizer,
+)
+_PLAIN = (type(None), bool, int, str)
+_DTYPE = re.compile(r"[<>|=]?[biuf]\d", re.ASCII)
+
+
+class Packer:
+    """Turn an estimator into a tree; its arrays gather in `arrays`."""
+
+    def __init__(self) -> None:
+        self.arrays: list[Array] = []
+
+    def pack(self, value: Any, where: str) -> Any:
+        """Tree of a value.
+
+        Parameters
+        ----------
+        value : object
+            Estimator, parameter or attribute.
+        where : str
+            What it is, for errors.
+
+        Raises
+        ------
+        NotSaveableError
+            If the value cannot be kept.
+        """
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind is float:
+            return value if math.isfinite(value) else {"type": "float", "value": repr(value)}
+        if kind is list:
+            return self._items(value, where)
+        if kind is tuple:
+            return {"type": "tuple", "items": self._items(value, where)}
+        if kind is dict:
+            items = [self._items(item, where) for item in value.items()]
+            return {"type": "dict", "items": items}
+        if kind is np.ndarray or isinstance(value, np.generic):
+            return self._array(value, where)
+        if isinstance(value, np.dtype) and _DTYPE.fullmatch(value.str):
+            return {"type": "dtype", "value": value.str}
+        if kind is np.random.RandomState:
+            return self._random_state(value, where)
+        if kind is Augmentation:
+            fields = {
+                name: self.pack(item, f"{where}.{name}") for name, item in vars(value).items()
+            }
+            return {"type": "augmentation", "fields": fields}
+        if isinstance(value, keras.Model):
+            config, values = pack_network(value)
+            return {"type": "network", "config": config, "values": [*map(self._part, values)]}
+        if isinstance(value, _KERAS_PARTS):
+            return self._keras_part(value, where)
+        if isinstance(value, BaseEstimator):
+            return self._estimator(value, where)
+        if isinstance(value, (type, FunctionType)):
+            return self._object(value, where)
+        raise _not_saveable(where, f"{full_name(kind)} is no plain data")
+
+    def _items(self, items: Any, where: str) -> list[Any]:
+        return [self.pack(item, where) for item in items]
+
+    def _part(self, array: Array) -> str:
+        self.arrays.append(array)
+        return f"{len(self.arrays) - 1}.npy"
+
+    def _array(self, value: Any, where: str) -> dict[str, Any]:
+        array = np.asarray(value)
+        kind = "array" if isinstance(value, np.ndarray) else "scalar"
+        if array.dtype == object and all(type(item) is str for item in array.flat):
+            array, kind = array.astype(str), "strings"
+            if (array != value).any():
+                raise _not_saveable(where, "its text ends in a null character")
+        if not is_plain(array.dtype) or not array.dtype.itemsize:
+            raise _not_saveable(where, f"it is an array of {array.dtype}")
+        return {"type": kind, "part": self._part(array)}
+
+    def _random_state(self, value: np.random.RandomState, where: str) -> dict[str, Any]:
+        state: Any = value.get_state(legacy=False)
+        if state["bit_generator"] != "MT19937":
+            raise _not_saveable(where, f"it is a RandomState on {state['bit_generator']}")
+        return {
+            "type": "random_state",
+            "key": self._part(state["state"]["key"]),
+            "pos": int(state["state"]["pos"]),
+            "has_gauss": int(state["has_gauss"]),
+            "gauss": float(state["gauss"]),
+        }
+
+    def _keras_part(self, value: Any, where: str) -> dict[str, Any]:
+        try:
+            return {"type": "keras", "config": pack_keras(value)}
+        except (TypeError, ValueError, NotImplementedError) as error:
+            raise _not_saveable(where, str(error)) from error
+
+    def _estimator(self, value: BaseEstimator, where: str) -> dict[str, Any]:
+        try:
+            check_estimator(value)
+        except ValueError as error:
+            raise _not_saveable(where, str(error)) from error
+        return {
+            "type": "estimator",
+            "name": _class_name(type(value)),
+            "params": self._named(value.get_params(deep=False), value),
+            "attributes": self._named(learnt_attributes(value), value),
+        }
+
+    def _named(self, items: dict[str, Any], owner: BaseEstimator) -> dict[str, Any]:
+        kind = type(owner).__name__
+        return {name: self.pack(item, f"{name} of {kind}") for name, item in items.items()}
+
+    def _object(self, value: Any, where: str) -> dict[str, Any]:
+        name = next((name for name, item in _OBJECTS.items() if item is value), full_name(value))
+        if "<lambda>" in name:
+            raise _not_saveable(where, "it is a lambda, which has no name: write it with def")
+        return {"type": "object", "name": name}
+
+
+class Unpacker:
+    """Turn a tree back into an estimator: the inverse of :class:`Packer`.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Parts by name. Each belongs to one place of the tree and is taken out when it is reached.
+    trusted : Trusted
+        Classes and functions that the tree may name.
+    """
+
+    # The fields of each type; `_read_<type>` takes them.
+    _FIELDS = {
+        "array": {"part"},
+        "augmentation": {"fields"},
+        "dict": {"items"},
+        "dtype": {"value"},
+        "estimator": {"name", "params", "attributes"},
+        "float": {"value"},
+        "keras": {"config"},
+        "network": {"config", "values"},
+        "object": {"name"},
+        "random_state": {"key", "pos", "has_gauss", "gauss"},
+        "scalar": {"part"},
+        "strings": {"part"},
+        "tuple": {"items"},
+    }
+
+    def __init__(self, arrays: dict[str, Array], trusted: Trusted) -> None:
+        self.arrays = arrays
+        self.trusted = trusted
+
+    def unpack(self, node: Any) -> Any:
+        """Value of a tree.
+
+        Raises
+        ------
+        BrokenFileError
+            For a tree that :class:`Packer` would not have made.
+        UntrustedTypeError
+            For a name that is neither known nor trusted.
+        """
+        if isinstance(node, list):
+            return [self.unpack(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        fields = dict(node)
+        kind = fields.pop("type", None)
+        _require(isinstance(kind, str) and kind in self._FIELDS, f"a value of type {kind!r}")
+        _require(fields.keys() == self._FIELDS[kind], f"{sorted(fields)} as fields of {kind}")
+        return getattr(self, f"_read_{kind}")(**fields)
+
+    def _read_array(self, part: Any) -> Array:
+        _require(isinstance(part, str) and part in self.arrays, f"the part {part!r} here")
+        return self.arrays.pop(part)
+
+    def _read_augmentation(self, fields: Any) -> Augmentation:
+        return _make(Augmentation, self._named(fields))
+
+    def _read_dict(self, items: Any) -> dict[Any, Any]:
+        _require(isinstance(items, list), f"{type(items).__name__} as a dict")
+        return _make(dict, {}, self.unpack(items))
+
+    def _read_dtype(self, value: Any) -> np.dtype[Any]:
+        _require(isinstance(value, str) and bool(_DTYPE.fullmatch(value)), f"the dtype {value!r}")
+        return _make(np.dtype, {}, value)
+
+    def _read_estimator(self, name: Any, params: Any, attributes: Any) -> BaseEstimator:
+        estimator = _make(self._estimator_class(name), self._named(params))
+        vars(estimator).update(self._named(attributes))
+        try:
+            check_estimator(estimator)
+        except ValueError as error:
+            raise BrokenFileError(f"The file contradicts itself: {error}") from error
+        return estimator
+
+    def _read_float(self, value: Any) -> float:
+        _require(value in ("nan", "inf", "-inf"), f"the number {value!r}")
+        return float(value)
+
+    def _read_keras(self, config: Any) -> Any:
+        return unpack_keras(config, self.trusted, _KERAS_PARTS)
+
+    def _read_network(self, config: Any, values: Any) -> keras.Model:
+        _require(isinstance(values, list), f"{type(values).__name__} as weights")
+        return unpack_network(config, [self._read_array(part) for part in values], self.trusted)
+
+    def _read_object(self, name: Any) -> Any:
+        _require(isinstance(name, str), f"the name {name!r}")
+        return _OBJECTS[name] if name in _OBJECTS else self.trusted.get(name)
+
+    def _read_random_state(
+        self, key: Any, pos: Any, has_gauss: Any, gauss: Any
+    ) -> np.random.RandomState:
+        key = self._read_array(key)
+        _require(key.shape == (624,) and key.dtype == np.uint32, "another key of a RandomState")
+        _require(type(pos) is int and 0 <= pos <= 624, f"a RandomState at {pos!r}")
+        _require(has_gauss in (0, 1) and type(gauss) is float, "another RandomState")
+        random_state = np.random.RandomState()
+        random_state.set_state(("MT19937", key, pos, has_gauss, gauss))
+        return random_state
+
+    def _read_scalar(self, part: Any) -> Any:
+        array = self._read_array(part)
+        _require(array.ndim == 0, f"an array of {array.ndim} dimensions as a number")
+        return array[()]
+
+    def _read_strings(self, part: Any) -> Array:
+        array = self._read_array(part)
+        _require(array.dtype.kind == "U", f"{array.dtype} as text")
+        return array.astype(object)
+
+    def _read_tuple(self, items: Any) -> tuple[Any, ...]:
+        _require(isinstance(items, list), f"{type(items).__name__} as a tuple")
+        return tuple(self.unpack(items))
+
+    def _named(self, items: Any) -> dict[str, Any]:
+        _require(isinstance(items, dict), f"{type(items).__name__} as named values")
+        return {name: self.unpack(item) for name, item in items.items()}
+
+    def _estimator_class(self, name: Any) -> Any:
+        _require(isinstance(name, str), f"the class {name!r}")
+        found = _ESTIMATORS.get(name) or _sklearn_class(name) or self.trusted.get(name)
+        if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
+            raise UntrustedTypeError(f"{name} is no estimator.")
+        return found
+
+
+def _sklearn_class(name: str) -> Any:
+    """One of scikit-learn's public estimators, or None."""
+    package, _, rest = name.partition(".")
+    module_name, _, class_name = rest.partition(".")
+    if package != "sklearn" or module_name not in _SKLEARN_MODULES:
+        return None
+    module = importlib.import_module(f"sklearn.{module_name}")
+    return getattr(module, class_name) if class_name in module.__all__ else None
+
+
+def _class_name(kind: type[BaseEstimator]) -> str:
+    for name, known in _ESTIMATORS.items():
+        if kind is known:
+            return name
+    public = ".".join([*kind.__module__.split(".")[:2], kind.__name__])
+    return public if _sklearn_class(public) is kind else full_name(kind)
+
+
+def _make(kind: Callable[..., Any], options: dict[str, Any], *args: Any) -> Any:
+    try:
+        return kind(*args, **options)
+    except (TypeError, ValueError) as error:
+        raise BrokenFileError(f"The file holds no {kind.__name__}: {error}") from error
+
+
+def _require(fine: bool, found: str) -> None:
+    if not fine:
+        raise BrokenFileError(f"The file holds {found[:200]}, which saving never writes.")
+
+
+def _not_saveable(where: str, reason: str) -> NotSaveableError:
+    return NotSaveableError(
+        f"{where} cannot be saved without code: {reason}. joblib.dump saves it, as a pickle, "
+        "which only those should load who trust you."
+    )

@@ -1,0 +1,367 @@
+"""Networks as a configuration and arrays, and back, without a way in for code.
+
+Keras' own ``.keras`` files are not used: they keep the weights in HDF5, a format whose library
+can hang on, and has been broken into by, bytes that were made for it. The arrays here are NumPy's.
+The configuration is the one that Keras writes. Before Keras reads it, every class that it names
+has to be on the lists below, one of ours, or one that the caller trusts; and no variable is made
+that is larger than what the file has for it.
+"""
+
+import contextlib
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf  # what Keras does not offer: a look at a variable before it is made
+
+from sklearn_kpd import losses, networks
+from sklearn_kpd._archive import is_plain
+from sklearn_kpd.exceptions import (
+    BrokenFileError,
+    NotSaveableError,
+    PersistenceError,
+    UntrustedTypeError,
+)
+from sklearn_kpd.images import Array
+
+_OURS = (
+    losses.MaskedMeanSquaredError,
+    losses.MaskedHuber,
+    losses.MaskedWing,
+    losses.PixelRMSE,
+    networks.SpatialSoftArgmax,
+)
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _subclasses(module: Any, base: type) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, item in vars(module).items()
+        if isinstance(item, type) and issubclass(item, base)
+    )
+
+
+# Layers that compute, and neither call what they are given, nor read files, nor keep text.
+_LAYERS = _names("""
+    Activation ActivityRegularization AdaptiveAveragePooling2D AdaptiveMaxPooling2D Add
+    AlphaDropout Attention Average AveragePooling2D BatchNormalization CenterCrop Concatenate
+    Conv1D Conv2D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dot Dropout ELU EinsumDense
+    Flatten GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D
+    GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization GroupQueryAttention Identity
+    InputLayer LayerNormalization LeakyReLU MaxPooling2D Maximum Minimum MultiHeadAttention
+    Multiply PReLU Permute RMSNormalization ReLU RepeatVector Rescaling Reshape Resizing
+    SeparableConv2D Softmax SpatialDropout2D SpectralNormalization Subtract TimeDistributed
+    UnitNormalization UpSampling2D ZeroPadding2D
+""")
+# What functions of keras.ops on a layer's output are kept as.
+_OPERATIONS = {
+    "keras.src.ops.numpy": _names("""
+        Abs Absolute Add Amax Amin Clip Concatenate Cos Cumsum Divide Einsum Exp ExpandDims Expm1
+        Flip GetItem Log Log1p Matmul Max Maximum Mean Min Minimum Moveaxis Multiply Negative
+        Power Reciprocal Reshape Sign Sin Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes
+        Tanh Transpose TrueDivide Var Where
+    """),
+    "keras.src.ops.nn": _names("""
+        Elu Gelu HardSigmoid HardSilu LeakyRelu LogSigmoid LogSoftmax Normalize Relu Relu6 Selu
+        Sigmoid Silu Softmax Softplus Softsign
+    """),
+}
+_METRICS = _names("""
+    CosineSimilarity LogCoshError Mean MeanAbsoluteError MeanAbsolutePercentageError
+    MeanSquaredError MeanSquaredLogarithmicError R2Score RootMeanSquaredError
+""")
+_INITIALIZERS = _names("""
+    Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones
+    Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
+""")
+
+
+_KERAS: dict[str, frozenset[str]] = {
+    "keras": _names("DTypePolicy Functional Sequential"),
+    "keras.src.models.functional": _names("Functional"),
+    "keras.layers": _LAYERS,
+    "keras.metrics": _METRICS,
+    "keras.initializers": _INITIALIZERS,
+    "keras.constraints": _subclasses(keras.constraints, keras.constraints.Constraint),
+    "keras.regularizers": _subclasses(keras.regularizers, keras.regularizers.Regularizer),
+    "keras.losses": _subclasses(keras.losses, keras.losses.Loss),
+    "keras.optimizers": _subclasses(keras.optimizers, keras.optimizers.Optimizer),
+    "keras.optimizers.schedules": _subclasses(
+        keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule
+    ),
+    **_OPERATIONS,
+}
+# Keras' own marks for what is no class.
+_MARKS = ("__keras_tensor__", "__slice__", "__ellipsis__")
+
+TENSORFLOW_VERSION: str = tf.__version__
+
+# Metrics keep a few numbers more, which are not kept in the file.
+_SPARE_ELEMENTS = 1000
+
+
+class Trusted:
+    """The classes and functions that a file may name, besides Keras' own.
+
+    Parameters
+    ----------
+    trusted : iterable of classes and functions
+        Those of the caller.
+
+    Raises
+    ------
+    ValueError
+        If two have one name, or one has no name.
+    """
+
+    def __init__(self, trusted: Iterable[Any] = ()) -> None:
+        self.by_name: dict[str, Any] = {}
+        self.by_keras_name: dict[str, Any] = {}
+        for item in trusted:
+            if not hasattr(item, "__qualname__"):
+                raise ValueError(f"trusted holds {item!r}; it may hold classes and functions.")
+            for table, name in (
+                (self.by_name, full_name(item)),
+                (self.by_keras_name, keras.saving.get_registered_name(item)),
+            ):
+                if table.setdefault(name, item) is not item:
+                    raise ValueError(f"trusted holds two objects of the name {name}.")
+
+    def get(self, name: str) -> Any:
+        """Find a class or a function by its module and name.
+
+        Raises
+        ------
+        UntrustedTypeError
+            If it is not among them.
+        """
+        if name not in self.by_name:
+            raise UntrustedTypeError(_untrusted(name))
+        return self.by_name[name]
+
+    def knows(self, registered: Any) -> bool:
+        """Whether an object that Keras has registered is one of them, or one of ours."""
+        return any(registered is item for item in (*_OURS, *self.by_keras_name.values()))
+
+
+def full_name(item: Any) -> str:
+    """Module and name of a class or a function.
+
+    Examples
+    --------
+    >>> from collections import OrderedDict
+    >>> from sklearn_kpd._network_state import full_name
+    >>> full_name(OrderedDict)
+    'collections.OrderedDict'
+    """
+    return f"{item.__module__}.{item.__qualname__}"
+
+
+def pack_network(model: keras.Model) -> tuple[dict[str, Any], list[Array]]:
+    """Take a network apart.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled and built.
+
+    Returns
+    -------
+    config : dict
+        JSON that Keras builds the network and its optimizer from.
+    values : list of ndarray
+        Weights, states of random layers, and variables of the optimizer.
+
+    Raises
+    ------
+    NotSaveableError
+        For a network that :func:`unpack_network` would refuse.
+    """
+    try:
+        config = pack_keras(model)
+        values = [keras.ops.convert_to_numpy(variable) for variable in _variables(model)]
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise NotSaveableError(
+            f"The network cannot be saved: {error} Use joblib.dump, or a network of Keras' own "
+            "layers and of layers that have get_config."
+        ) from error
+    odd = [value.dtype for value in values if not is_plain(value.dtype)]
+    if odd:
+        raise NotSaveableError(f"The network's weights are {odd[0]}, which NumPy does not know.")
+    return config, values
+
+
+def pack_keras(item: Any) -> Any:
+    """Configuration of an object of Keras.
+
+    Raises
+    ------
+    UntrustedTypeError
+        If it names a class that loading would refuse, whatever is trusted then.
+    """
+    config = keras.saving.serialize_keras_object(item)
+    check_config(config, None)
+    return config
+
+
+def unpack_keras(config: Any, trusted: Trusted, kind: type | tuple[type, ...]) -> Any:
+    """Make an object of Keras from its configuration.
+
+    Raises
+    ------
+    UntrustedTypeError
+        For a class that is neither allowed nor trusted.
+    BrokenFileError
+        For a configuration that Keras makes nothing of, or something else.
+    """
+    check_config(config, trusted)
+    try:
+        # A copy: Keras takes it apart.
+        item = keras.saving.deserialize_keras_object(
+            copy.deepcopy(config), custom_objects=trusted.by_keras_name, safe_mode=True
+        )
+    except PersistenceError:
+        raise
+    except Exception as error:  # of the configuration, nearly anything
+        raise BrokenFileError(
+            "Keras cannot build the network or a part of it: "
+            f"{type(error).__name__}: {str(error)[:500]}"
+        ) from error
+    if not isinstance(item, kind):
+        raise BrokenFileError(f"The file has {type(item)} where it should have {kind}.")
+    return item
+
+
+def unpack_network(config: Any, values: list[Array], trusted: Trusted) -> keras.Model:
+    """Put a network together: the inverse of :func:`pack_network`.
+
+    Raises
+    ------
+    UntrustedTypeError
+        For a class that is neither allowed nor trusted.
+    BrokenFileError
+        If configuration and arrays do not fit each other.
+    """
+    with _no_larger_than(sum(value.size for value in values)):
+        model = unpack_keras(config, trusted, keras.Model)
+    if getattr(model, "optimizer", None) is None:
+        raise BrokenFileError("The file has a network without its optimizer.")
+    variables = _variables(model)
+    if [_form(variable) for variable in variables] != [_form(value) for value in values]:
+        raise BrokenFileError("The weights in the file do not fit the network.")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return model
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """All that a network and its optimizer have learnt, in the order that they were built in."""
+    passing = {id(variable) for variable in model.metrics_variables}
+    learnt = [variable for variable in model.variables if id(variable) not in passing]
+    return [*learnt, *model.optimizer.variables]
+
+
+def _form(values: Any) -> tuple[tuple[int, ...], str]:
+    return tuple(values.shape), str(values.dtype)
+
+
+@contextlib.contextmanager
+def _no_larger_than(n_elements: int) -> Iterator[None]:
+    """Refuse to make variables that have more elements in all, before they take memory."""
+    left = n_elements + _SPARE_ELEMENTS
+    graph = tf.Graph()  # where nothing is computed, and shapes are known
+
+    def create(next_creator: Callable[..., Any], **kwargs: Any) -> Any:
+        nonlocal left
+        with graph.as_default():
+            shape = tf.convert_to_tensor(_called(kwargs["initial_value"])).shape
+        left -= math.prod(shape.as_list())
+        if left < 0:
+            raise BrokenFileError("The network asks for more weights than the file has.")
+        return next_creator(**kwargs)
+
+    with tf.variable_creator_scope(create):
+        yield
+
+
+def _called(value: Any) -> Any:
+    return value() if callable(value) else np.asarray(value)
+
+
+def check_config(node: Any, trusted: Trusted | None) -> None:
+    """Walk a configuration and refuse what could reach beyond the allowed classes.
+
+    Parameters
+    ----------
+    node : dict, list, str, number or None
+        What Keras has written, or somebody else.
+    trusted : Trusted or None
+        None before saving: classes and functions of the user's are fine.
+
+    Raises
+    ------
+    UntrustedTypeError
+        For a class or a function that is neither allowed nor trusted.
+    BrokenFileError
+        For a call without a tensor, which Keras would carry out at once.
+    """
+    if isinstance(node, str):
+        # Keras takes any string for the name of what has been registered under it.
+        _check_registered(node, trusted)
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            check_config(item, trusted)
+    elif isinstance(node, dict):
+        if "class_name" in node:
+            _check_class(node, trusted)
+        for call in node.get("inbound_nodes") or ():
+            if not isinstance(call, dict) or not _has_tensor(call):
+                raise BrokenFileError("The network calls a layer on something that is no tensor.")
+        for item in node.values():
+            check_config(item, trusted)
+
+
+def _check_class(node: dict[str, Any], trusted: Trusted | None) -> None:
+    module, name, registered = (node.get(k) for k in ("module", "class_name", "registered_name"))
+    if name in _MARKS:
+        return
+    if name == "function":
+        registered = node.get("config")
+    if not str(name).startswith("__"):  # __lambda__ and the like, which Keras looks at first
+        if isinstance(registered, str) and _check_registered(registered, trusted):
+            return
+        if str(name) in _KERAS.get(str(module), ()) and registered in (None, name):
+            return
+        if trusted is None and not str(module).startswith("keras"):
+            return
+    raise UntrustedTypeError(_untrusted(f"{module}.{name}" if module else str(name)))
+
+
+def _check_registered(name: str, trusted: Trusted | None) -> bool:
+    """Whether Keras knows something by a name; it then has to be trusted."""
+    item = keras.saving.get_registered_object(name, trusted and trusted.by_keras_name)
+    if item is None:
+        return False
+    if trusted is not None and not trusted.knows(item):
+        raise UntrustedTypeError(_untrusted(name))
+    return True
+
+
+def _has_tensor(node: Any) -> bool:
+    if isinstance(node, dict):
+        return node.get("class_name") == "__keras_tensor__" or any(map(_has_tensor, node.values()))
+    return isinstance(node, (list, tuple)) and any(map(_has_tensor, node))
+
+
+def _untrusted(name: str) -> str:
+    return (
+        f"{name[:200]!r} is neither a class that is known to be safe nor one that you trust. If "
+        "it is yours, pass the class or the function itself: load(path, trusted=[...])."
+    )
