@@ -25,6 +25,12 @@ def kaggle_like():
 
 
 @pytest.fixture(autouse=True)
+def _own_data_home(tmp_path_factory, monkeypatch):
+    """load_kaggle keeps what it has read in scikit-learn's data home: not in the user's."""
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path_factory.mktemp("data_home")))
+
+
+@pytest.fixture(autouse=True)
 def _close_figures():
     yield
     import matplotlib.pyplot as plt
