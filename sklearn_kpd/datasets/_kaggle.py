@@ -1,24 +1,32 @@
 """Files of Kaggle's Facial Keypoints Detection."""
 
-import csv
+import hashlib
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from sklearn_kpd.datasets._cache import cached
+from sklearn_kpd.datasets._parse import parse
 from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, columns_from_names
 
-#: Height and width of Kaggle's images.
-IMAGE_SIZE = (96, 96)
+#: To be raised when what is kept in the cache changes.
+_CACHE_FORM = 1
 
-_N_PIXELS = IMAGE_SIZE[0] * IMAGE_SIZE[1]
+#: Bytes of text that are parsed at once.
+_PIECE = 2**18
+
+#: What a zip file may unpack to: so many bytes, and so many times its own size (Kaggle's: 3.6).
+_SIZE_LIMIT = 2**26
+_RATIO_LIMIT = 50
+
+_ENCRYPTED = 0x1
 
 _DESCR = """\
 Kaggle's Facial Keypoints Detection, read from {path}.
@@ -28,7 +36,7 @@ Kaggle's Facial Keypoints Detection, read from {path}.
 """
 
 
-def load_kaggle(path: str | Path, *, return_X_y: bool = False) -> Any:
+def load_kaggle(path: str | Path, *, return_X_y: bool = False, cache: bool = True) -> Any:
     """Read a file of Kaggle's Facial Keypoints Detection.
 
     Parameters
@@ -37,6 +45,10 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False) -> Any:
         ``training.csv``, ``training.zip``, ``test.csv`` or ``test.zip``.
     return_X_y : bool, default=False
         Return ``(data, target)`` in place of a Bunch.
+    cache : bool, default=True
+        Keep what was read in the folder ``sklearn_kpd`` of
+        :func:`scikit-learn's data home <sklearn.datasets.get_data_home>`, so that the next time
+        the same content is there at once. The four newest files are kept.
 
     Returns
     -------
@@ -62,145 +74,99 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False) -> Any:
 
     Examples
     --------
-    >>> from sklearn_kpd.datasets import load_kaggle
-    >>> faces = load_kaggle("training.zip")  # doctest: +SKIP
-    >>> faces.data.shape, faces.target.shape  # doctest: +SKIP
-    ((7049, 96, 96, 1), (7049, 30))
+    >>> import tempfile
+    >>> from sklearn_kpd.datasets import load_kaggle, make_faces
+    >>> X, y = make_faces(3, random_state=0)
+    >>> images = [" ".join(map(str, image.ravel())) for image in X]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     y.assign(Image=images).to_csv(f"{folder}/training.csv", index=False)
+    ...     faces = load_kaggle(f"{folder}/training.csv", cache=False)
+    >>> faces.data.shape, faces.target.shape
+    ((3, 96, 96, 1), (3, 30))
     """
     path = Path(path)
-    columns = columns_from_names(KAGGLE_KEYPOINTS)
-    images: list[np.ndarray] = []
-    labels: list[list[float]] = []
-    ids: list[int] = []
-    with _open(path) as file:
-        # 96 x 96 pixels take at most 37 kB, below the csv module's limit of 131 kB a field.
-        rows = csv.reader(file)
-        try:
-            header = [name.strip() for name in next(rows, [])]
-            has_labels = _check_header(path, header, columns)
-            positions = [header.index(column) for column in columns] if has_labels else []
-            image_at = header.index("Image")
-            id_at = header.index("ImageId") if "ImageId" in header else None
-            for number, row in enumerate(filter(None, rows), start=1):
-                where = f"{path}, row {number}"
-                if len(row) != len(header):
-                    raise ValueError(
-                        f"{where}: {len(row)} fields where the header has {len(header)}."
-                    )
-                labels.append([_coordinate(row[at], header[at], where) for at in positions])
-                ids.append(number if id_at is None else _image_id(row[id_at], where))
-                images.append(_pixels(row[image_at], where))
-        except csv.Error as error:
-            raise ValueError(f"{path}, row {len(images) + 1}: {error}.") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: no text file in UTF-8: {error}.") from error
-    if not images:
-        raise ValueError(f"{path}: a header, but no row of data.")
-    data = np.stack(images).reshape(-1, *IMAGE_SIZE, 1)
-    target = pd.DataFrame(labels, columns=columns, dtype=np.float64) if has_labels else None
+    content = _read(path)
+    kind = "zip" if path.suffix.lower() == ".zip" else "csv"
+
+    def make() -> dict[str, np.ndarray]:
+        pieces = _unpacked(path, content) if kind == "zip" else _pieces(io.BytesIO(content))
+        return parse(path, pieces)
+
+    # The key is the hash of the very bytes that are parsed: a file that changes in the meantime
+    # cannot leave a wrong entry. BLAKE2 is fast without special instructions, too.
+    digest = hashlib.blake2b(content, digest_size=32).hexdigest()
+    arrays = cached(f"kaggle-{_CACHE_FORM}-{kind}-{digest}", make) if cache else make()
+    data, target = arrays["data"], None
+    if "target" in arrays:
+        target = pd.DataFrame(arrays["target"], columns=columns_from_names(KAGGLE_KEYPOINTS))
     if return_X_y:
         return data, target
     return Bunch(
         data=data,
         target=target,
         keypoint_names=list(KAGGLE_KEYPOINTS),
-        image_ids=np.array(ids),
+        image_ids=arrays["image_ids"],
         DESCR=_DESCR.format(path=path.name, n=len(data), labels=_describe(target)),
     )
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[Any]:
+def _read(path: Path) -> bytes:
     if path.is_dir():
         raise ValueError(
             f"{path} is a folder: name the file in it, such as {path / 'training.zip'}."
         )
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file.")
-    if path.suffix.lower() != ".zip":
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            yield file
-        return
+    return path.read_bytes()
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(_PIECE):
+        yield piece
+
+
+def _unpacked(path: Path, content: bytes) -> Iterator[bytes]:
+    with _damage_named(path):
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    member = _csv_member(path, archive, len(content))
+    with _damage_named(path), archive.open(member) as file:
+        yield from _pieces(file)
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
-            names = [name for name in names if not name.startswith("__MACOSX")]
-            if len(names) != 1:
-                raise ValueError(
-                    f"{path}: holds {len(names)} CSV files ({', '.join(archive.namelist()[:5])}); "
-                    "one is needed. Kaggle's download holds training.zip and test.zip: unpack it."
-                )
-            with archive.open(names[0]) as member:
-                yield io.TextIOWrapper(member, newline="", encoding="utf-8-sig")
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{path}: no whole zip file: {error}.") from error
+        yield
+    except Exception as error:  # a damaged file makes zipfile raise nearly anything
+        reason = str(error)[:200] or type(error).__name__
+        raise ValueError(f"{path}: no whole zip file: {reason}.") from error
 
 
-def _check_header(path: Path, header: list[str], columns: list[str]) -> bool:
-    """Whether there are labels."""
-    if not header:
-        raise ValueError(f"{path}: the file is empty.")
-    if "Image" not in header:
+def _csv_member(path: Path, archive: zipfile.ZipFile, size: int) -> zipfile.ZipInfo:
+    members = [
+        member
+        for member in archive.infolist()
+        if member.filename.lower().endswith(".csv") and not member.filename.startswith("__MACOSX")
+    ]
+    if len(members) != 1:
+        names = ", ".join(name[:40] for name in archive.namelist()[:5])
         raise ValueError(
-            f"{path}: the column 'Image' is missing; the columns are {', '.join(header[:5])} ..."
+            f"{path}: holds {len(members)} CSV files ({names}); "
+            "one is needed. Kaggle's download holds training.zip and test.zip: unpack it."
         )
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise ValueError(f"{path}: the column {repeated[0]!r} is there more than once.")
-    missing = [column for column in columns if column not in header]
-    if missing and len(missing) < len(columns):
-        raise ValueError(f"{path}: columns are missing: {', '.join(missing)}.")
-    if missing and "ImageId" not in header:
+    member = members[0]
+    if member.flag_bits & _ENCRYPTED:
+        raise ValueError(f"{path}: the CSV file in it is encrypted: unpack it.")
+    # zipfile unpacks other methods without a bound on memory.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{path}: the CSV file in it is not packed by deflate: unpack it.")
+    # zipfile unpacks no more than the size that the archive tells.
+    if member.file_size > _SIZE_LIMIT + _RATIO_LIMIT * size:
         raise ValueError(
-            f"{path}: neither the 30 columns of keypoints nor the column 'ImageId' are there; "
-            "it is no file of Kaggle's."
+            f"{path}: {size:,} bytes would become {member.file_size:,} bytes, which is out of "
+            "proportion. If you trust the file, unpack it."
         )
-    return not missing
-
-
-def _coordinate(text: str, column: str, where: str) -> float:
-    if not text.strip():
-        return np.nan
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.inf
-    if np.isinf(value):
-        raise ValueError(f"{where}: column {column!r} holds {_short(text)}, no number.")
-    return value
-
-
-def _image_id(text: str, where: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(
-            f"{where}: column 'ImageId' holds {_short(text)}, no whole number."
-        ) from None
-
-
-def _pixels(text: str, where: str) -> np.ndarray:
-    words = text.split()
-    if len(words) != _N_PIXELS:
-        raise ValueError(f"{where}: {len(words)} pixels, where 96 x 96 = {_N_PIXELS} are needed.")
-    try:
-        levels = np.array(words, dtype=np.int64)
-    except (ValueError, OverflowError):
-        # a number too large for int64 is all digits
-        no_digits = (word for word in words if not word.lstrip("+-").isdecimal())
-        wrong = next(no_digits, max(words, key=len))
-        raise ValueError(
-            f"{where}: pixel {words.index(wrong) + 1} is {_short(wrong)}, no whole number "
-            "in 0..255."
-        ) from None
-    if levels.min() < 0 or levels.max() > 255:
-        at = int(np.flatnonzero((levels < 0) | (levels > 255))[0])
-        raise ValueError(f"{where}: pixel {at + 1} is {levels[at]}, out of 0..255.")
-    return levels.astype(np.uint8)
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 20 else text[:20] + "...")
+    return member
 
 
 def _describe(target: pd.DataFrame | None) -> str:

@@ -1,10 +1,12 @@
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import get_data_home
 
-from sklearn_kpd.datasets import load_kaggle, make_submission
+from sklearn_kpd.datasets import _kaggle, load_kaggle, make_submission
 from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, columns_from_names
 
 COLUMNS = columns_from_names(KAGGLE_KEYPOINTS)
@@ -58,6 +60,87 @@ def test_test_files(training, tmp_path):
     assert load_kaggle(tmp_path / "test.csv", return_X_y=True)[1] is None
 
 
+@pytest.mark.parametrize(
+    "restyle",
+    [
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: text.replace(b"\n", b"\r"),
+        lambda text: text.replace(b"\n", b"\n\n").rstrip(),
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: b'"' + text.strip().replace(b",", b'","').replace(b"\n", b'"\n"') + b'"',
+        lambda text: text.replace(b" ", b"\t"),
+        lambda text: text.replace(b" ", b"  "),
+        lambda text: text.replace(b" ", b" 000"),
+        lambda text: text.replace(b",", b" , "),
+    ],
+)
+def test_other_forms_of_the_same_table(kaggle_like, training, tmp_path, monkeypatch, restyle):
+    X, y = kaggle_like
+    path = write(tmp_path / "training.csv", training)
+    path.write_bytes(restyle(path.read_bytes()))
+    for piece in (1000, 2**18):
+        monkeypatch.setattr(_kaggle, "_PIECE", piece)
+        faces = load_kaggle(path, cache=False)
+        np.testing.assert_array_equal(faces.data, X[:3])
+        pd.testing.assert_frame_equal(faces.target, y[:3])
+
+
+def test_every_grey_level(training, tmp_path):
+    levels = np.resize(np.arange(256), 96 * 96)
+    text = " ".join(map(str, levels))
+    path = write(tmp_path / "training.csv", change(training, 2, 30, text))
+    np.testing.assert_array_equal(load_kaggle(path).data[1].ravel(), levels)
+    for level in (*range(256, 360), *range(400, 1200, 50)):
+        path = write(path, change(training, 2, 30, text.replace("255", str(level), 1)))
+        with pytest.raises(ValueError, match=f"row 2: pixel 256 is {level}, out of 0..255"):
+            load_kaggle(path)
+
+
+def test_a_second_load_is_the_same(training, tmp_path, monkeypatch):
+    rows = [["ImageId", "Image"], *([str(7 + i), row[-1]] for i, row in enumerate(training[1:]))]
+    write(tmp_path / "training.csv", training)
+    write(tmp_path / "test.csv", rows)
+    for path in (tmp_path / "training.csv", tmp_path / "test.csv"):
+        first = load_kaggle(path)
+        again = path.rename(path.with_name(f"again_{path.name}"))
+        with monkeypatch.context() as patch:
+            patch.setattr(_kaggle, "parse", None)
+            second = load_kaggle(again)
+            with pytest.raises(TypeError):
+                load_kaggle(again, cache=False)
+        assert second.keys() == first.keys()
+        assert second.keypoint_names == first.keypoint_names
+        assert first.DESCR.replace(path.name, again.name) == second.DESCR
+        for name in ("data", "image_ids"):
+            np.testing.assert_array_equal(second[name], first[name])
+            assert second[name].dtype == first[name].dtype
+        if first.target is None:
+            assert second.target is None
+        else:
+            pd.testing.assert_frame_equal(second.target, first.target)
+            second.target.iloc[0, 0] = first.target.iloc[0, 0] = 1.0
+        first.data[:] = second.data[:] = 0
+        assert load_kaggle(again).data.any()
+    again.write_bytes(again.read_bytes()[:-1])
+    monkeypatch.setattr(_kaggle, "parse", None)
+    with pytest.raises(TypeError):  # other content, the same name
+        load_kaggle(again)
+
+
+def test_nothing_is_kept_if_the_cache_is_off(training, tmp_path):
+    load_kaggle(write(tmp_path / "training.csv", training), cache=False)
+    assert not list(Path(get_data_home()).iterdir())
+
+
+def test_the_name_tells_a_zip_file_with_a_cache_too(training, tmp_path):
+    archive = tmp_path / "training.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(write(tmp_path / "training.csv", training), "training.csv")
+    load_kaggle(archive)
+    with pytest.raises(ValueError, match="UTF-8"):
+        load_kaggle(archive.rename(tmp_path / "zip.csv"))
+
+
 def change(rows, row, column, value):
     rows = [list(r) for r in rows]
     rows[row][column] = value
@@ -77,6 +160,16 @@ def change(rows, row, column, value):
         (lambda r: change(r, 0, 1, COLUMNS[0]), "'left_eye_center_x' is there more than once"),
         (lambda r: change(r, 1, 4, "abc"), f"row 1: column '{COLUMNS[4]}' holds 'abc', no number"),
         (lambda r: change(r, 1, 4, "inf"), "row 1: .* no number"),
+        (lambda r: change(r, 1, 4, "1_0"), "row 1: .* holds '1_0', no number"),
+        (lambda r: change(r, 1, 4, "\0"), "row 1: "),
+        (lambda r: change(r, 1, 4, '"1'), "row 1: 5 fields where the header has 31"),
+        (lambda r: change(r, 1, 4, "1" * 2**21), "a line is longer than 1048576 bytes"),
+        (lambda r: change(r, 1, 30, '"' + '1\n","' * 2**18), "row 1: longer than .* left open"),
+        (lambda r: change(r, 1, 30, '"' + "1" * 2**18), "row 1: field larger than field limit"),
+        (lambda r: change(r, 3, 30, r[3][30].replace(" ", " _", 1)), "row 3: pixel 2 is '_"),
+        (lambda r: change(r, 3, 30, "5 " * 9215), "row 3: 9215 pixels"),
+        (lambda r: change(r, 3, 30, "5 " * 9214 + "5/5"), "row 3: 9215 pixels"),
+        (lambda r: change(r, 3, 30, "5 " * 9215 + "5:"), "pixel 9216 is '5:', no whole number"),
         (lambda r: change(r, 3, 30, "1 2 3"), "row 3: 3 pixels, where 96 x 96 = 9216"),
         (lambda r: change(r, 2, 30, ""), "row 2: 0 pixels"),
         (lambda r: change(r, 2, 30, "x" + r[2][30][1:]), "row 2: pixel 1 is 'x.*no whole number"),
@@ -112,6 +205,73 @@ def test_files_that_are_none(tmp_path):
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="UTF-8"):
         load_kaggle(binary)
+
+
+@pytest.mark.parametrize("image_id", ["", "7.0", "1_0", "9" * 19, "9" * 5000, "x"])
+def test_ids_that_are_none(training, tmp_path, image_id):
+    path = write(tmp_path / "test.csv", [["ImageId", "Image"], [image_id, training[1][-1]]])
+    with pytest.raises(ValueError, match="row 1: column 'ImageId' holds .*, no whole number"):
+        load_kaggle(path)
+
+
+def test_text_in_another_encoding(training, tmp_path):
+    path = tmp_path / "training.csv"
+    text = "\n".join(map(",".join, change(training, 2, 3, "Zürich")))
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(ValueError, match="row 2: no text in UTF-8"):
+        load_kaggle(path)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="row 2: .* holds 'Zürich', no number"):
+        load_kaggle(path)
+
+
+def packed(path, text, method=zipfile.ZIP_DEFLATED, **changes):
+    """A zip file, with bytes changed in what its directory says of the file in it."""
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr("training.csv", text)
+    content = bytearray(path.read_bytes())
+    directory = content.rindex(b"PK\1\2")
+    for name, value in changes.items():
+        at = directory + {"flags": 8, "crc": 16, "size": 24}[name]
+        content[at : at + len(value)] = value
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"flags": b"\1"}, "is encrypted"),
+        ({"crc": b"\0\0\0\0"}, "no whole zip file: Bad CRC"),
+        ({"size": b"\0\0\0\xf0"}, "out of proportion. If you trust the file, unpack it"),
+        ({"size": b"\xff\xff\0\0"}, "row 2: .* fields|row 2: .* pixels|no whole zip file"),
+        ({"method": zipfile.ZIP_BZIP2}, "not packed by deflate"),
+        ({"method": zipfile.ZIP_LZMA}, "not packed by deflate"),
+    ],
+)
+def test_bad_zip_files(training, tmp_path, changes, message):
+    text = write(tmp_path / "training.csv", training).read_bytes()
+    path = packed(tmp_path / "training.zip", text, **changes)
+    with pytest.raises(ValueError, match=message) as error:
+        load_kaggle(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_zip_bomb_is_refused(training, tmp_path):
+    text = write(tmp_path / "training.csv", training).read_bytes()
+    path = packed(tmp_path / "training.zip", text + b"\n" * 2**27)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(ValueError, match="out of proportion"):
+        load_kaggle(path)
+
+
+def test_cut_zip_files(training, tmp_path):
+    path = packed(tmp_path / "training.zip", write(tmp_path / "t.csv", training).read_bytes())
+    content = path.read_bytes()
+    for length in range(0, len(content), len(content) // 20):
+        path.write_bytes(content[:length])
+        with pytest.raises(ValueError, match="no whole zip file"):
+            load_kaggle(path)
 
 
 def test_submission(tmp_path):
