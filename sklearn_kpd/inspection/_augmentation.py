@@ -70,9 +70,9 @@ class AugmentationDisplay:
         -------
         self
         """
-        n_faces, n_columns = self.images.shape[:2]
-        self.figure_, self.axes_ = face_axes(n_faces * n_columns, n_columns, ax)
+        n_columns = self.images.shape[1]
         images = self.images.reshape(-1, *self.images.shape[2:])
+        self.figure_, self.axes_ = face_axes(images, n_columns, ax)
         points = self.points.reshape(-1, *self.points.shape[2:])
         sides = np.array(self.sides)
         for i, axes in enumerate(self.axes_):

@@ -29,14 +29,15 @@ def read_points(y: Any) -> FloatArray:
     return values.reshape(len(values), -1, 2)
 
 
-def face_axes(n_faces: int, columns: int, ax: Any) -> tuple[Any, FloatArray]:
-    """Figure and one axes a face; those of the user where `ax` is given.
+def face_axes(images: Array, columns: int, ax: Any) -> tuple[Any, FloatArray]:
+    """Figure and one axes an image; those of the user where `ax` is given.
 
     Raises
     ------
     ValueError
         If `ax` holds fewer axes than there are faces.
     """
+    n_faces, height, width = images.shape[:3]
     if ax is not None:
         axes = np.ravel(np.asarray(ax, dtype=object))
         if len(axes) < n_faces:
@@ -45,8 +46,8 @@ def face_axes(n_faces: int, columns: int, ax: Any) -> tuple[Any, FloatArray]:
     columns = min(columns, n_faces)
     rows = -(-n_faces // columns)
     figure, axes = plt.subplots(
-        rows, columns, squeeze=False, figsize=(1.9 * columns, 2.1 * rows + 0.5),
-        layout="constrained",
+        rows, columns, squeeze=False, layout="constrained",
+        figsize=(1.9 * columns, (1.9 * height / width + 0.2) * rows + 0.5),
     )  # fmt: skip
     for unused in axes.ravel()[n_faces:]:
         unused.remove()

@@ -82,7 +82,7 @@ class KeypointDisplay:
         -------
         self
         """
-        self.figure_, self.axes_ = face_axes(len(self.images), columns, ax)
+        self.figure_, self.axes_ = face_axes(self.images, columns, ax)
         self.errors_ = None
         if self.points_true is not None:
             self.errors_ = _rmse(self.points_true, self.points_pred)
