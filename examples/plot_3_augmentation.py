@@ -12,49 +12,51 @@ from sklearn_kpd import AugmentSampler, AugmentTransformer
 from sklearn_kpd.datasets import make_faces
 from sklearn_kpd.inspection import AugmentationDisplay
 
-X, y = make_faces(50, random_state=3)
+X, y = make_faces(50, random_state=5)
+
+
+def show_each(**magnitudes):
+    """Draw a row for each magnitude: a face as it is, then five draws of that magnitude alone."""
+    _, axes = plt.subplots(
+        len(magnitudes), 6, figsize=(9, 1.65 * len(magnitudes)), layout="constrained"
+    )
+    for row, (name, magnitude) in zip(axes, magnitudes.items(), strict=True):
+        augment = AugmentTransformer(**{name: magnitude})
+        AugmentationDisplay.from_transformer(
+            augment, X, y, n_faces=1, n_draws=5, random_state=4, ax=row
+        )
+        for ax in row[1:]:
+            ax.set_title("")
+        row[0].set_title(f"{name}={magnitude}", fontsize=10)
+
 
 # %%
-# Geometry: keypoints move with the pixels.
+# Geometry
+# --------
+# Keypoints move with the pixels. A flip also swaps the names of left and right.
 
-for magnitude in (
-    {"rotation": 30},
-    {"scale": 0.3},
-    {"translation": 20},
-    {"shear": 20},
-    {"flip": 0.5},
-    {"perspective": 0.15},
-    {"elastic": 5},
-):
-    display = AugmentationDisplay.from_transformer(
-        AugmentTransformer(**magnitude), X, y, n_faces=1, n_draws=5, random_state=0
-    )
-    display.figure_.suptitle(str(magnitude))
+show_each(rotation=30, scale=0.3, translation=30, shear=20, crop=0.2, flip=0.5, perspective=0.15,
+          elastic=8)  # fmt: skip
 plt.show()
 
 # %%
-# Grey levels: keypoints stay where they are.
+# Grey levels
+# -----------
+# Keypoints stay where they are, also below the patch that ``cutout`` puts over the image.
 
-for magnitude in (
-    {"brightness": 0.3},
-    {"contrast": 0.6},
-    {"noise": 0.1},
-    {"blur": 2.0},
-    {"cutout": 0.4},
-):
-    display = AugmentationDisplay.from_transformer(
-        AugmentTransformer(**magnitude), X, y, n_faces=1, n_draws=5, random_state=0
-    )
-    display.figure_.suptitle(str(magnitude))
+show_each(brightness=0.3, contrast=0.6, noise=0.1, blur=2.0, cutout=0.4)
 plt.show()
 
 # %%
-# All of it together, and real copies of it as arrays.
+# All of it together
+# ------------------
+# In a Pipeline every batch of every epoch is drawn anew. ``AugmentSampler`` makes real copies
+# instead, as arrays.
 
 everything = {"rotation": 20, "scale": 0.15, "translation": 5, "flip": 0.5, "contrast": 0.3,
               "noise": 0.03, "cutout": 0.2}  # fmt: skip
 AugmentationDisplay.from_transformer(
-    AugmentTransformer(**everything), X, y, n_faces=2, n_draws=5, random_state=0
+    AugmentTransformer(**everything), X, y, n_faces=3, n_draws=5, random_state=0
 )
 plt.show()
 
