@@ -14,9 +14,14 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 autosummary_generate = True
+# Types are in the docstrings.
+autodoc_typehints = "none"
 numpydoc_show_class_members = False
+templates_path = ["_templates"]
 exclude_patterns = ["_build", "auto_examples/*.ipynb"]
+html_title = f"{project} {version}"
 html_theme = "pydata_sphinx_theme"
+html_sidebars = {"user_guide": [], "faq": []}
 html_show_sourcelink = False
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
