@@ -186,7 +186,7 @@ def pack_network(model: keras.Model) -> tuple[dict[str, Any], list[Array]]:
     """
     try:
         config = pack_keras(model)
-        values = [keras.ops.convert_to_numpy(variable) for variable in _variables(model)]
+        values = [variable.numpy() for variable in _variables(model)]
     except (TypeError, ValueError, NotImplementedError) as error:
         raise NotSaveableError(
             f"The network cannot be saved: {error} Use joblib.dump, or a network of Keras' own "
@@ -321,9 +321,9 @@ def check_config(node: Any, trusted: Trusted | None) -> None:
     elif isinstance(node, dict):
         if "class_name" in node:
             _check_class(node, trusted)
-        for call in node.get("inbound_nodes") or ():
-            if not isinstance(call, dict) or not _has_tensor(call):
-                raise BrokenFileError("The network calls a layer on something that is no tensor.")
+        calls = node.get("inbound_nodes", [])
+        if not isinstance(calls, list) or not all(map(_is_call_on_tensor, calls)):
+            raise BrokenFileError("The network calls a layer on something that is no tensor.")
         for item in node.values():
             check_config(item, trusted)
 
@@ -352,6 +352,10 @@ def _check_registered(name: str, trusted: Trusted | None) -> bool:
     if trusted is not None and not trusted.knows(item):
         raise UntrustedTypeError(_untrusted(name))
     return True
+
+
+def _is_call_on_tensor(node: Any) -> bool:
+    return isinstance(node, dict) and _has_tensor(node)
 
 
 def _has_tensor(node: Any) -> bool:

@@ -14,7 +14,12 @@ from sklearn_kpd._archive import read_archive, write_archive
 from sklearn_kpd._estimator_tree import Packer, Unpacker
 from sklearn_kpd._network_state import TENSORFLOW_VERSION, Trusted
 from sklearn_kpd._version import __version__
-from sklearn_kpd.exceptions import BrokenFileError, NotSaveableError, OtherVersionWarning
+from sklearn_kpd.exceptions import (
+    BrokenFileError,
+    NotSaveableError,
+    OtherVersionWarning,
+    PersistenceError,
+)
 
 __all__ = ["load", "save"]
 
@@ -136,13 +141,18 @@ def load(path: Any, *, trusted: Iterable[Any] = ()) -> Any:
     ...     sklearn_kpd.load(path, trusted=[HalfImputer])
     KeypointRegressor(missing=HalfImputer())
     """
-    unpacker_trusts = Trusted(trusted)
+    known = Trusted(trusted)
     content, arrays = read_archive(path)
     _check_versions(content["versions"])
     try:
-        estimator = Unpacker(arrays, unpacker_trusts).unpack(content["estimator"])
-    except RecursionError as error:
-        raise BrokenFileError("The file nests deeper than any estimator does.") from error
+        estimator = Unpacker(arrays, known).unpack(content["estimator"])
+    except PersistenceError:
+        raise
+    # What was written to mislead trips over anything, in any library, by its types or depth.
+    except Exception as error:
+        raise BrokenFileError(
+            f"The file holds no estimator: {type(error).__name__}: {str(error)[:500]}"
+        ) from error
     if not isinstance(estimator, BaseEstimator):
         raise BrokenFileError(f"The file holds {type(estimator).__name__} and no estimator.")
     if arrays:
