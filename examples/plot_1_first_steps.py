@@ -2,8 +2,8 @@
 First steps: from data to results
 =================================
 
-Find the 15 keypoints of a face in a grey image of 96 × 96 pixels, where most labels are missing:
-look at the data, augment them, train a network and measure it.
+Find the 15 keypoints of a face in a grey image of 96 × 96 pixels, where about half the labels
+are missing: look at the data, augment them, train a network and measure it.
 
 The script runs on generated faces in a minute. Give it the path of Kaggle's ``training.zip``
 (`Facial Keypoints Detection <https://www.kaggle.com/c/facial-keypoints-detection>`_) to run it on
@@ -54,7 +54,8 @@ plt.show()
 # Training
 # --------
 # The augmentation is applied to each batch anew, to the training rows alone. The defaults are the
-# accurate network and a recipe that suits it; on generated faces the plain CNN will do.
+# accurate network and a recipe that suits it; on generated faces the plain CNN will do. The
+# validation faces are not augmented, so their error may well be the smaller one.
 
 small = {} if path else {"network": "cnn", "network__filters": (16, 32, 64, 64)}
 regressor = KeypointRegressor(epochs=20, random_state=0, verbose=2, **small)
@@ -67,7 +68,8 @@ plt.show()
 # Results
 # -------
 # The root of the mean squared error over the labelled values, beside that of always predicting the
-# mean face.
+# mean face. Green circles are labels, red crosses predictions: the network finds all 15 keypoints,
+# also in faces that only four are labelled in.
 
 y_pred = pipe.predict(X_test)
 means = np.tile(y_train.mean(), (len(y_test), 1))
