@@ -63,10 +63,11 @@ _LAYERS = _names("""
 # What functions of keras.ops on a layer's output are kept as.
 _OPERATIONS = {
     "keras.src.ops.numpy": _names("""
-        Abs Absolute Add Amax Amin Clip Concatenate Cos Cumsum Divide Einsum Exp ExpandDims Expm1
-        Flip GetItem Log Log1p Matmul Max Maximum Mean Min Minimum Moveaxis Multiply Negative
-        Power Reciprocal Reshape Sign Sin Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes
-        Tanh Transpose TrueDivide Var Where
+        Abs Absolute Add Amax Amin Clip Concatenate Cos Cumsum Divide Einsum Equal Exp ExpandDims
+        Expm1 Flip GetItem Greater GreaterEqual Less LessEqual Log Log1p LogicalAnd LogicalNot
+        LogicalOr Matmul Max Maximum Mean Min Minimum Moveaxis Multiply Negative NotEqual Power
+        Reciprocal Reshape Sign Sin Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Tanh
+        Transpose TrueDivide Var Where
     """),
     "keras.src.ops.nn": _names("""
         Elu Gelu HardSigmoid HardSilu LeakyRelu LogSigmoid LogSoftmax Normalize Relu Relu6 Selu
@@ -341,7 +342,10 @@ def _check_class(node: dict[str, Any], trusted: Trusted | None) -> None:
             return
         if trusted is None and not str(module).startswith("keras"):
             return
-    raise UntrustedTypeError(_untrusted(f"{module}.{name}" if module else str(name)))
+    full = f"{module}.{name}" if module else str(name)
+    if trusted is None:
+        raise UntrustedTypeError(f"{full} is not among the classes that a file may name.")
+    raise UntrustedTypeError(_untrusted(full))
 
 
 def _check_registered(name: str, trusted: Trusted | None) -> bool:
