@@ -15,6 +15,9 @@ class DivergedError(FloatingPointError):
 class PersistenceError(ValueError):
     """An estimator cannot be saved, or a file cannot be loaded: the base of the others."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message[:1000])  # what is quoted from a file may be as long as it likes
+
 
 class NotSaveableError(PersistenceError):
     """The estimator holds something that a file without code cannot hold."""

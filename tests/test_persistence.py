@@ -766,6 +766,12 @@ def test_mutated_files_load_as_they_were_or_raise_an_error_of_ours():
     assert {"same", "BrokenFileError", "UnsafeFileError", "UntrustedTypeError"} <= results
 
 
+def test_a_message_does_not_quote_without_end(load_changed):
+    with pytest.raises(BrokenFileError, match="'sampling' parameter") as caught:
+        load_changed(lambda m: m["estimator"]["params"].update(sampling="x" * 5000))
+    assert len(str(caught.value)) == 1000
+
+
 def test_errors_have_one_base():
     for error in (BrokenFileError, NotSaveableError, UntrustedTypeError, NewerFormatError):
         assert issubclass(error, PersistenceError)
