@@ -95,7 +95,7 @@ for number, strength in enumerate(strengths):
 ax.set_xticks(places, table.index)
 ax.set(xlabel="Missing labels", ylabel="RMSE (pixels)")
 ax.grid(axis="y", alpha=0.3)
-ax.legend()
+figure.legend(loc="outside upper center", ncols=len(strengths))
 plt.show()
 
 best = results.loc[results["RMSE"].idxmin()]
