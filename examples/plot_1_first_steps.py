@@ -10,6 +10,8 @@ The script runs on generated faces in a minute. Give it the path of Kaggle's ``t
 real ones: ``python plot_1_first_steps.py training.zip``.
 """
 
+# sphinx_gallery_thumbnail_number = 4
+
 import sys
 
 import matplotlib.pyplot as plt

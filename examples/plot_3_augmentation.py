@@ -6,6 +6,8 @@ Augmentation, one magnitude at a time
 ones the right; a keypoint that leaves the frame is not drawn, and not trained on.
 """
 
+# sphinx_gallery_thumbnail_number = 3
+
 import matplotlib.pyplot as plt
 
 from sklearn_kpd import AugmentSampler, AugmentTransformer

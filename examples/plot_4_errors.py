@@ -5,6 +5,8 @@ Reading errors
 One figure says little. Which faces fail, which keypoints, by how much, and does the network know?
 """
 
+# sphinx_gallery_thumbnail_number = 3
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.pipeline import Pipeline
