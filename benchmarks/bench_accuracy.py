@@ -22,7 +22,7 @@ AUGMENT = {
 }  # fmt: skip
 STRONG = {
     "rotation": 20, "scale": 0.15, "translation": 5, "flip": 0.5, "brightness": 0.15,
-    "contrast": 0.3, "noise": 0.02,
+    "contrast": 0.3, "noise": 0.02, "elastic": 1.5, "cutout": 0.15,
 }  # fmt: skip
 
 RECIPES = {
@@ -45,14 +45,14 @@ RECIPES = {
     "default": ("defaults", AUGMENT, {}),
     "unmixed": ("defaults, one labelling scheme", AUGMENT, {"schemes": None}),
     "best": (
-        "wider network, 50 epochs, stronger augmentation, flip at test",
+        "wider network, 60 epochs, stronger augmentation, moved copies at test",
         STRONG,
         {
             "network__width": 24,
-            "epochs": 50,
+            "epochs": 60,
             "patience": None,
             "validation_split": 0.05,
-            "tta": "flip",
+            "tta": "moves",
         },
     ),
 }

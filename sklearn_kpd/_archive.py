@@ -155,8 +155,8 @@ def _check_format(manifest: Any) -> dict[str, Any]:
             f"The file has format {version}, and this sklearn_kpd reads up to {FORMAT_VERSION}: "
             "update it (pip install -U sklearn-kpd)."
         )
-    if manifest.keys() != {"versions", "estimator", "parts"}:
-        raise BrokenFileError(f"{_MANIFEST} lacks entries, or has some that are unknown.")
+    if "parts" not in manifest:
+        raise BrokenFileError(f"{_MANIFEST} does not list the parts of the file.")
     return manifest
 
 

@@ -40,6 +40,15 @@ class AveragedWeights(keras.callbacks.SwapEMAWeights):
     def __init__(self) -> None:
         super().__init__(swap_on_epoch=True)
 
+    @property
+    def in_model(self) -> bool:
+        """Whether the average stands in the model, and the last weights in the optimizer."""
+        return self._ema_weights_in_model
+
+    @in_model.setter
+    def in_model(self, value: bool) -> None:
+        self._ema_weights_in_model = value
+
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         """Keep the average in the model until the next epoch begins."""
 

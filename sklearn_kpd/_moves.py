@@ -14,7 +14,7 @@ from sklearn_kpd.keypoints import FloatArray
 #: Takes images in grey levels, (n, height, width, channels), gives pixels, (n, 2 * k).
 Predict = Callable[[Array], FloatArray]
 
-# Moves of the copies that the spread is measured on: small enough that a face stays in the
+# Moves of the copies: small enough that a face stays in the
 # frame, large enough that every pixel is resampled. Degrees, factor, shares of the image's side.
 _ROTATION = np.array([0.0, 4.0, -4.0, 0.0])
 _SCALE = np.array([1.0, 0.96, 1.04, 1.0])
@@ -72,6 +72,21 @@ def flip_averaged(predict: Predict, images: Array, permutation: Any) -> FloatArr
     return (predict(images) + predict_moved(predict, images, matrix, permutation)) / 2
 
 
+def moves_averaged(predict: Predict, images: Array, permutation: Any = None) -> FloatArray:
+    """Mean of the keypoints found in slightly moved copies.
+
+    Parameters
+    ----------
+    predict, images, permutation
+        As in :func:`spread`.
+
+    Returns
+    -------
+    ndarray of shape (n, 2 * k)
+    """
+    return np.mean(_predict_copies(predict, images, permutation), axis=0)
+
+
 def spread(predict: Predict, images: Array, permutation: Any = None) -> FloatArray:
     """Standard deviation of the keypoints found in slightly moved copies.
 
@@ -90,6 +105,11 @@ def spread(predict: Predict, images: Array, permutation: Any = None) -> FloatArr
     ndarray of shape (n, 2 * k)
         Pixels, not calibrated.
     """
+    return np.std(_predict_copies(predict, images, permutation), axis=0)
+
+
+def _predict_copies(predict: Predict, images: Array, permutation: Any) -> list[FloatArray]:
+    """What is found in each of the moved copies, in pixels of the images as they were."""
     size = images.shape[1], images.shape[2]
     translation = _TRANSLATION * max(size)
     moves = affine_matrices(len(_SCALE), size, _ROTATION, _SCALE, None, translation)
@@ -97,7 +117,7 @@ def spread(predict: Predict, images: Array, permutation: Any = None) -> FloatArr
     if permutation is not None:
         mirror = flip_matrices(np.array([True]), size)[0]
         found += [predict_moved(predict, images, move @ mirror, permutation) for move in moves]
-    return np.std(found, axis=0)
+    return found
 
 
 def calibrate(spreads: FloatArray, errors: FloatArray) -> FloatArray:

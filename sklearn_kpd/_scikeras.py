@@ -27,7 +27,10 @@ from scikeras.utils import random_state as scikeras_random_state
 from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from sklearn_kpd._checkpoints import restore_training_state, training_state
 from sklearn_kpd._memory import freed_memory_kept
+from sklearn_kpd._stopping import StopOnDivergence, interrupt_stops
+from sklearn_kpd.exceptions import DivergedError
 
 # TensorFlow answers this once, by an environment variable that the seeding has set by then:
 # asked first thereafter, it says that determinism was on already, and it stays on.
@@ -92,6 +95,8 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
             metrics=metrics,
             **self._routed("compile"),
         )
+        # Keras would build it inside a compiled function, with a graph for every variable.
+        self.model_.optimizer.build(self.model_.trainable_variables)
 
     def _new_optimizer(self, ema_momentum: float) -> keras.optimizers.Optimizer:
         if isinstance(self.optimizer, keras.optimizers.Optimizer):
@@ -117,7 +122,7 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         epochs: int,
         callbacks: list[keras.callbacks.Callback],
         go_on: bool,
-    ) -> None:
+    ) -> bool:
         """Run ``Model.fit`` and keep its history.
 
         Parameters
@@ -130,13 +135,29 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
             In addition to those of the user.
         go_on : bool
             Whether the history and the count of the epochs go on where they were.
+
+        Returns
+        -------
+        bool
+            Whether Ctrl-C ended it early.
+
+        Raises
+        ------
+        DivergedError
+            If the loss became NaN or infinite. A model that was there before is as it was, a new
+            one is gone.
         """
-        # Here and not when the optimizer is made: Keras does not save what is left out.
-        self.model_.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        _prepare(self.model_.optimizer)
+        before = training_state(self.model_) if go_on else None
+        divergence = StopOnDivergence()
         self._initialize_callbacks()
-        self._fit_callbacks = [*self._fit_callbacks, *callbacks]
+        self._fit_callbacks = [divergence, *self._fit_callbacks, *callbacks]
         try:
-            with _without_retracing_warnings(), freed_memory_kept():
+            with (
+                _without_retracing_warnings(),
+                freed_memory_kept(),
+                interrupt_stops(self.model_) as interrupted,
+            ):
                 self._fit_keras_model(
                     batches,
                     None,
@@ -145,18 +166,42 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
                     epochs=epochs,
                     initial_epoch=self.current_epoch if go_on else 0,
                     validation_data=validation,
+                    shuffle=False,  # by Python's global random numbers; the batches are drawn
                 )
         finally:
             for callback in keras.tree.flatten(self._fit_callbacks):
                 callback.set_model(None)  # else every callback would be pickled with a model
             del self._fit_callbacks, self._predict_callbacks
         self.history_ = {name: list(values) for name, values in self.history_.items()}
+        if divergence.epoch is not None:
+            if before is None:
+                del self.model_
+            else:
+                restore_training_state(self.model_, before)
+            raise DivergedError(
+                f"The loss became NaN or infinite in epoch {divergence.epoch + 1}. Try a smaller "
+                f"learning_rate (it was {self.learning_rate}) or optimizer__clipnorm=1.0, and look "
+                "for labels far outside the images."
+            )
+        return interrupted.is_set()
 
     def _seeded(self) -> contextlib.AbstractContextManager[None]:
         """Seed Keras for a block, and put every random state back afterwards."""
         if self._random_state is None:
             return contextlib.nullcontext()
         return scikeras_random_state.tensorflow_random_state(self._random_state)
+
+
+def _prepare(optimizer: keras.optimizers.Optimizer) -> None:
+    """Set what Keras does not save with an optimizer."""
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    # TensorFlow sums gradients over devices by a function whose own gradient it registers, and
+    # what is registered is never released: every network that was ever fitted stayed in memory.
+    # With one device there is nothing to sum.
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    strategy = getattr(optimizer, "_distribution_strategy", None)
+    if strategy is not None and strategy.num_replicas_in_sync == 1:
+        optimizer._all_reduce_sum_gradients = list
 
 
 @contextlib.contextmanager

@@ -143,6 +143,8 @@ def load(path: Any, *, trusted: Iterable[Any] = ()) -> Any:
     """
     known = Trusted(trusted)
     content, arrays = read_archive(path)
+    if content.keys() != {"versions", "estimator"}:
+        raise BrokenFileError("The manifest lacks entries, or has some that are unknown.")
     _check_versions(content["versions"])
     try:
         estimator = Unpacker(arrays, known).unpack(content["estimator"])

@@ -1,6 +1,8 @@
 """KeypointRegressor: a Keras CNN that finds keypoints, as a scikit-learn regressor."""
 
 import contextlib
+import os
+import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,7 +16,9 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from sklearn_kpd import losses, metrics, networks
 from sklearn_kpd._averaging import AveragedWeights, ema_momentum
 from sklearn_kpd._batches import Batches
-from sklearn_kpd._moves import Predict, calibrate, calibrated, flip_averaged, spread
+from sklearn_kpd._checkpoints import Checkpoint, fingerprint
+from sklearn_kpd._inference import infer
+from sklearn_kpd._moves import Predict, calibrate, calibrated, flip_averaged, moves_averaged, spread
 from sklearn_kpd._schedules import SCHEDULES, CosineDecay
 from sklearn_kpd._schemes import (
     IntArray,
@@ -102,10 +106,11 @@ class KeypointRegressor(KerasRegressorBase):
     patience : int or None, default=10
         Stop when the validation RMSE has not improved for so many epochs, and restore the
         weights of the best epoch. None trains for all the epochs and keeps the last weights.
-    tta : {"flip", None}, default=None
+    tta : {"flip", "moves", None}, default=None
         Test-time augmentation: "flip" predicts the mean of what is found in an image and in its
-        mirror image, at twice the cost. Left and right are known from the names of y's columns,
-        or from the `flip_pairs` of the augmentation.
+        mirror image, at twice the cost; "moves" that of eight slightly moved copies, half of them
+        mirrored, at eight times the cost. Left and right are known from the names of y's columns,
+        or from the `flip_pairs` of the augmentation; if they are not, "moves" mirrors no copy.
     image_shape : tuple of int, default=None
         Shape of flat images, (height, width) or (height, width, channels); one number may be
         -1. By default flat images are grey squares.
@@ -113,6 +118,12 @@ class KeypointRegressor(KerasRegressorBase):
         Further callbacks, instances or classes.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights and the optimizer that are there.
+    checkpoint_dir : str or path-like, default=None
+        Folder in which `fit` keeps the state of the training after every epoch. If it is killed
+        or interrupted, `fit` with the same data and parameters goes on from the last finished
+        epoch, to the same weights; with others it starts anew, with a warning. Files of finished
+        trainings are deleted. Does not concern `partial_fit`, a `fit` that goes on by
+        `warm_start`, nor the state of `callbacks`.
     verbose : int, default=1
         Keras' progress bar: 1 for a bar, 2 for a line an epoch, 0 for silence.
     random_state : int, RandomState instance or None, default=None
@@ -171,10 +182,11 @@ class KeypointRegressor(KerasRegressorBase):
         "validation_split": [Interval(Real, 0, 1, closed="left")],
         "weight_average": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
-        "tta": [StrOptions({"flip"}), None],
+        "tta": [StrOptions({"flip", "moves"}), None],
         "image_shape": [tuple, list, None],
         "callbacks": [list, dict, type, keras.callbacks.Callback, None],
         "warm_start": ["boolean"],
+        "checkpoint_dir": [str, os.PathLike, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -204,6 +216,7 @@ class KeypointRegressor(KerasRegressorBase):
         image_shape: tuple[int, ...] | None = None,
         callbacks: Any = None,
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         verbose: int = 1,
         random_state: Any = None,
         **routed: Any,
@@ -226,6 +239,7 @@ class KeypointRegressor(KerasRegressorBase):
         self.image_shape = image_shape
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.random_state = random_state
         self._set_routed(routed)
@@ -288,6 +302,11 @@ class KeypointRegressor(KerasRegressorBase):
         seed = self._random_state
         if seed is None:  # the global state of NumPy is nobody's to move
             seed = int(np.random.default_rng().integers(2**31 - 1))
+        checkpoint = None
+        if self.checkpoint_dir is not None and not go_on:
+            settings = [self._training_settings(), keypoints, sample_weight, augmentations]
+            checkpoint = Checkpoint(self.checkpoint_dir, fingerprint(images, settings), seed)
+            seed = checkpoint.seed
 
         # 2 missing-label policy and labelling schemes, on the training rows alone
         rows = np.arange(len(images)) if sample_weight is None else np.flatnonzero(sample_weight)
@@ -323,7 +342,11 @@ class KeypointRegressor(KerasRegressorBase):
                 **options,
             )
 
-        first_epoch = self.current_epoch if go_on else 0
+        first_epoch = 0
+        if go_on:
+            first_epoch = self.current_epoch
+        elif checkpoint is not None:
+            first_epoch = checkpoint.n_epochs
         training_set = batches(
             training,
             values,
@@ -338,6 +361,7 @@ class KeypointRegressor(KerasRegressorBase):
 
         # 5 masked loss ▶ Keras ▶ history_
         epochs = 1 if one_epoch else self.epochs
+        n_batches = epochs * len(training_set)
         if not go_on:
             n_outputs = len(self.schemes_) * keypoints.values.shape[1]
             self.model_ = self._build(network, self.image_shape_, n_outputs)
@@ -347,21 +371,33 @@ class KeypointRegressor(KerasRegressorBase):
             self._compile(
                 losses.get(self.loss, scale, **self._routed("loss")),
                 [PixelRMSE(scale)],
-                ema_momentum(self.weight_average, epochs * len(training_set)),
+                ema_momentum(self.weight_average, n_batches),
             )
-        self._train(
-            training_set,
-            validation_set,
-            epochs=epochs,
-            callbacks=self._own_callbacks(
-                epochs * len(training_set), validation_set is not None, one_epoch
-            ),
-            go_on=go_on,
+        callbacks = []
+        if not one_epoch:
+            callbacks = self._fit_callbacks_for(n_batches, validated=validation_set is not None)
+        if self.model_.optimizer.use_ema:
+            callbacks.append(AveragedWeights())
+        if checkpoint is not None:
+            checkpoint.restore(self.model_, callbacks)
+            callbacks.append(checkpoint)
+            self.history_ = {name: list(values) for name, values in checkpoint.history.items()}
+            epochs = 0 if checkpoint.stopped else epochs - checkpoint.n_epochs
+        interrupted = self._train(
+            training_set, validation_set, epochs=epochs, callbacks=callbacks, go_on=first_epoch > 0
         )
+        if interrupted:
+            warnings.warn(
+                f"Training was interrupted in epoch {self.current_epoch}; the estimator has the "
+                "best weights so far.",
+                stacklevel=3,
+            )
         if not go_on:
             self.calibration_ = None
         if len(validation):
             self._calibrate(images, gain, validation, keypoints.values, row_schemes)
+        if checkpoint is not None and not interrupted:
+            checkpoint.remove()
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
@@ -390,7 +426,7 @@ class KeypointRegressor(KerasRegressorBase):
             validation rows.
         """
         check_is_fitted(self)
-        self._check_flip()
+        self._check_tta()
         images = check_images(self, X, reset=False)
         gain = grey_level_gain(images, self.float_gain_)
         y_pred = self._by_batch(self._predict_pixels, images, gain)
@@ -448,15 +484,17 @@ class KeypointRegressor(KerasRegressorBase):
             # Names with no counterpart matter to those alone who ask for a flip.
             with contextlib.suppress(ValueError):
                 self.flip_permutation_ = flip_permutation(len(keypoints.names), keypoints.names)
-        self._check_flip()
+        self._check_tta()
 
-    def _check_flip(self) -> None:
+    def _check_tta(self) -> None:
         if self.tta == "flip" and self.flip_permutation_ is None:
             raise ValueError(
                 "tta='flip' has to know which keypoints swap left and right. Pass y as a "
                 "DataFrame with columns such as 'left_eye_center_x', or put an AugmentTransformer "
                 "with flip_pairs=[(0, 1), ...] before the regressor, and fit again."
             )
+        if self.tta == "moves" and len(self.y_shape_) == 0:
+            raise ValueError("tta='moves' moves points, and y has single coordinates.")
 
     def _set_schemes(self, labelled: Array) -> None:
         n_outputs = labelled.shape[1]
@@ -492,6 +530,8 @@ class KeypointRegressor(KerasRegressorBase):
     def _predict_pixels(self, images: Array) -> FloatArray:
         if self.tta == "flip":
             return flip_averaged(self._network_pixels, images, self.flip_permutation_)
+        if self.tta == "moves":
+            return moves_averaged(self._network_pixels, images, self.flip_permutation_)
         return self._network_pixels(images)
 
     def _spread(self, images: Array) -> FloatArray:
@@ -499,18 +539,14 @@ class KeypointRegressor(KerasRegressorBase):
 
     def _network_pixels(self, images: Array) -> FloatArray:
         """What the network finds in a batch of images in grey levels."""
-        # Called directly: Keras' predict compiles a function for every new model and shape,
-        # which costs more than it saves, and TensorFlow warns of it in every grid search.
-        outputs = keras.ops.convert_to_numpy(self.model_(images, training=False))
+        outputs = infer(self.model_, images)
         units = from_scheme_outputs(outputs, self._output_schemes, len(self.schemes_))
         return from_units(units.astype(np.float64), self.image_shape_[:2])
 
-    def _own_callbacks(
-        self, n_batches: int, validated: bool, one_epoch: bool
+    def _fit_callbacks_for(
+        self, n_batches: int, *, validated: bool
     ) -> list[keras.callbacks.Callback]:
-        average = [AveragedWeights()] if self.model_.optimizer.use_ema else []
-        if one_epoch:
-            return average
+        """Callbacks of a whole training: the learning rate, and when to stop."""
         callbacks: list[keras.callbacks.Callback] = []
         rate = self.model_.optimizer._learning_rate
         if self.learning_rate_schedule == "cosine" and not isinstance(
@@ -523,7 +559,17 @@ class KeypointRegressor(KerasRegressorBase):
                     "val_rmse", mode="min", patience=self.patience, restore_best_weights=True
                 )
             )
-        return callbacks + average
+        return callbacks
+
+    def _training_settings(self) -> dict[str, Any]:
+        """All parameters that decide how a training goes."""
+        others = {"callbacks", "checkpoint_dir", "random_state", "tta", "verbose", "warm_start"}
+        settings = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name.partition("__")[0] not in others
+        }
+        return {**settings, "seed": self._random_state, "keras": keras.__version__}
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
