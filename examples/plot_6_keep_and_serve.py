@@ -1,6 +1,6 @@
 """
-Keep a pipeline, and serve it
-=============================
+Keep a pipeline
+===============
 
 A fitted pipeline is saved, so that another process can go on with it.
 """
