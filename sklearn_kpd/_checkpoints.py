@@ -212,8 +212,9 @@ class Checkpoint(keras.callbacks.Callback):
         write_archive(self.path, {"training": content}, state)
 
     def remove(self) -> None:
-        """Delete the file, as the training is over."""
-        self.path.unlink(missing_ok=True)
+        """Delete the file, and what kills in the midst of writing left, as the training is over."""
+        for path in self.path.parent.glob(f"{self.path.name}*"):
+            path.unlink(missing_ok=True)
 
     def _read(self) -> tuple[dict[str, Any], list[Array]]:
         try:

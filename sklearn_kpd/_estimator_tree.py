@@ -63,6 +63,8 @@ _KERAS_PARTS = (
     keras.initializers.Initializer,
     keras.regularizers.Regularizer,
 )
+# A folder of this machine, which no file shall name: fit writes there.
+_LEFT_OUT = "checkpoint_dir"
 _PLAIN = (type(None), bool, int, str)
 _DTYPE = re.compile(r"[<>|=]?[biuf]\d", re.ASCII)
 
@@ -163,10 +165,12 @@ class Packer:
             check_estimator(value)
         except ValueError as error:
             raise _not_saveable(where, str(error)) from error
+        params = value.get_params(deep=False)
+        params.pop(_LEFT_OUT, None)
         return {
             "type": "estimator",
             "name": _class_name(type(value)),
-            "params": self._named(value.get_params(deep=False), value),
+            "params": self._named(params, value),
             "attributes": self._named(learnt_attributes(value), value),
         }
 
@@ -249,7 +253,9 @@ class Unpacker:
         return _make(np.dtype, {}, value)
 
     def _read_estimator(self, name: Any, params: Any, attributes: Any) -> BaseEstimator:
-        estimator = _make(self._estimator_class(name), self._named(params))
+        params = self._named(params)
+        _require(_LEFT_OUT not in params, f"{_LEFT_OUT}, a folder to write to,")
+        estimator = _make(self._estimator_class(name), params)
         vars(estimator).update(self._named(attributes))
         try:
             check_estimator(estimator)

@@ -46,7 +46,8 @@ def save(estimator: BaseEstimator, path: Any) -> None:
     ----------
     estimator : KeypointRegressor, AugmentTransformer, Pipeline or scikit-learn estimator
         Fitted or not. Functions and classes of your own, such as a network, a layer, a loss or an
-        imputer, are kept by name alone, and :func:`load` has to be given them.
+        imputer, are kept by name alone, and :func:`load` has to be given them. A `checkpoint_dir`
+        is left out.
     path : str or PathLike
         Where to.
 

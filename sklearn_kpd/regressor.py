@@ -17,6 +17,7 @@ from sklearn_kpd import losses, metrics, networks
 from sklearn_kpd._averaging import AveragedWeights, ema_momentum
 from sklearn_kpd._batches import Batches
 from sklearn_kpd._checkpoints import Checkpoint, fingerprint
+from sklearn_kpd._export import MirrorBack, SelectOutputs, serving_model, write
 from sklearn_kpd._inference import infer
 from sklearn_kpd._moves import Predict, calibrate, calibrated, flip_averaged, moves_averaged, spread
 from sklearn_kpd._schedules import SCHEDULES, CosineDecay
@@ -440,6 +441,44 @@ class KeypointRegressor(KerasRegressorBase):
             )
         y_std = calibrated(self._by_batch(self._spread, images, gain), self.calibration_)
         return y_pred, y_std.reshape(y_pred.shape)
+
+    def export(self, path: Any) -> None:
+        """Write what `predict` does to a file that is served without this package.
+
+        The file takes ``images``, uint8 of shape (n, height, width, channels), and gives
+        ``keypoints``, pixels in the shape that y had, float32; with ``tta="flip"`` those of image
+        and mirror image are averaged in it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Ends with ``.onnx``, for ONNX Runtime (``pip install 'sklearn-kpd[export]'``), or with
+            ``.tflite``, for LiteRT.
+
+        Raises
+        ------
+        ValueError
+            For another ending, or with ``tta="moves"``.
+        ImportError
+            If a package that the format needs is not installed.
+        """
+        check_is_fitted(self)
+        self._check_tta()
+        if self.tta == "moves":
+            raise ValueError(
+                "export cannot move images: set_params(tta='flip') or set_params(tta=None) first."
+            )
+        n_outputs = self.schemes_.shape[1]
+        size = self.image_shape_[:2]
+        to_pixels = SelectOutputs(
+            self._output_schemes * n_outputs + np.arange(n_outputs),
+            pixels_per_unit(size),
+            from_units(np.zeros((1, n_outputs)), size)[0],
+        )
+        mirror_back = None
+        if self.tta == "flip":
+            mirror_back = MirrorBack(self.flip_permutation_, size[1])
+        write(serving_model(self.model_, to_pixels, self.y_shape_, mirror_back), path)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² of the labelled values, averaged over the coordinates.

@@ -5,7 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_kpd import AugmentTransformer
-from sklearn_kpd._moves import calibrate, calibrated, flip_averaged, predict_moved, spread
+from sklearn_kpd._moves import (
+    _predict_copies,
+    calibrate,
+    calibrated,
+    flip_averaged,
+    predict_moved,
+    spread,
+)
 from sklearn_kpd.augment.draw import affine_matrices
 from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, flip_permutation
 from tests.helpers import centroids, dots, tiny_regressor
@@ -115,6 +122,23 @@ def test_tta_is_symmetric(faces):
     np.testing.assert_allclose(mirrored[..., 1], found[..., 1], atol=1e-3)
     plain = fitted.set_params(tta=None).predict(X)
     assert np.abs(plain.reshape(found.shape) - found).max() > 1e-3
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_tta_by_moves_is_the_mean_of_what_is_found_in_copies(faces, named):
+    X, y = faces
+    fitted = tiny_regressor(tta="moves").fit(X, y if named else y.to_numpy())
+    copies = _predict_copies(fitted._network_pixels, X, fitted.flip_permutation_)
+    assert len(copies) == (8 if named else 4)
+    np.testing.assert_allclose(fitted.predict(X), np.mean(copies, axis=0), atol=1e-4)
+    plain = fitted.set_params(tta=None).predict(X)
+    assert 1e-3 < np.abs(np.mean(copies, axis=0) - plain).max() < 5
+
+
+def test_tta_by_moves_needs_points(faces):
+    X, y = faces
+    with pytest.raises(ValueError, match="single coordinates"):
+        tiny_regressor(tta="moves").fit(X, y.to_numpy()[:, 0])
 
 
 def test_tta_has_to_know_left_and_right(faces):

@@ -1,0 +1,126 @@
+"""A fitted network as one file for ONNX Runtime or LiteRT: bytes of images in, pixels out."""
+
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+# What Keras needs for each format, and how Keras calls it.
+_FORMATS = {".onnx": ("onnx", ("onnx", "tf2onnx")), ".tflite": ("litert", ())}
+
+
+class SelectOutputs(layers.Layer):
+    """Turn outputs of the network into keypoints in pixels.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (n_outputs,), int
+        Which of the network's outputs are the keypoints.
+    scale : float
+        Pixels per network unit.
+    centre : ndarray of shape (n_outputs,)
+        Pixels of network unit 0.
+    """
+
+    def __init__(self, indices: Any, scale: float, centre: Any) -> None:
+        super().__init__()
+        self.indices, self.scale, self.centre = indices, scale, centre.astype(np.float32)
+
+    def call(self, outputs: Any) -> Any:
+        """Pixels, (n, n_outputs)."""
+        return ops.take(outputs, self.indices, axis=1) * self.scale + self.centre
+
+
+class MirrorBack(layers.Layer):
+    """Turn keypoints of mirrored images into keypoints of the images.
+
+    Parameters
+    ----------
+    permutation : ndarray of shape (k,), int
+        Which keypoint takes which place.
+    width : int
+        Of the images.
+    """
+
+    def __init__(self, permutation: Any, width: int) -> None:
+        super().__init__()
+        # x goes to width - 1 - x, y stays
+        self.columns = np.stack([2 * permutation, 2 * permutation + 1], axis=1).ravel()
+        self.sign = np.resize(np.float32([-1, 1]), len(self.columns))
+        self.offset = np.resize(np.float32([width - 1, 0]), len(self.columns))
+
+    def call(self, keypoints: Any) -> Any:
+        """Pixels, (n, 2 * k)."""
+        return ops.take(keypoints, self.columns, axis=1) * self.sign + self.offset
+
+
+def serving_model(
+    model: keras.Model, to_pixels: layers.Layer, y_shape: tuple[int, ...], mirror_back: Any = None
+) -> keras.Model:
+    """Put what `predict` does around a network.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From pixels to network units.
+    to_pixels : Layer
+        From the network's outputs to keypoints in pixels.
+    y_shape : tuple of int
+        Shape of the keypoints of one image.
+    mirror_back : Layer, optional
+        To average with what is found in mirrored images.
+
+    Returns
+    -------
+    keras.Model
+        From ``images``, uint8, to ``keypoints``.
+    """
+    images = keras.Input(model.input_shape[1:], dtype="uint8", name="images")
+    x = ops.cast(images, "float32")
+    keypoints = to_pixels(model(x, training=False))
+    if mirror_back is not None:
+        mirrored = to_pixels(model(ops.flip(x, axis=2), training=False))
+        keypoints = (keypoints + mirror_back(mirrored)) / 2
+    return keras.Model(images, {"keypoints": ops.reshape(keypoints, (-1, *y_shape))})
+
+
+def write(model: keras.Model, path: Any) -> None:
+    """Write a model in the format that the name of the file tells, in one step.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What to write.
+    path : str or PathLike
+        Ends with ``.onnx`` or ``.tflite``.
+
+    Raises
+    ------
+    ValueError
+        For another ending.
+    ImportError
+        If a package that the format needs is not installed.
+    """
+    path = Path(path)
+    if path.suffix not in _FORMATS:
+        raise ValueError(
+            f"path={str(path)!r} has to end with {' or '.join(_FORMATS)}, for ONNX Runtime or "
+            "LiteRT. To keep the estimator itself, use sklearn_kpd.save."
+        )
+    name, packages = _FORMATS[path.suffix]
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise ImportError(
+            f"Writing {path.suffix} needs {' and '.join(missing)}: "
+            "pip install 'sklearn-kpd[export]'."
+        )
+    images = keras.InputSpec(shape=model.input_shape, dtype="uint8", name="images")
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
+        written = Path(folder) / path.name
+        model.export(str(written), format=name, verbose=False, input_signature=[images])
+        os.replace(written, path)

@@ -1,0 +1,161 @@
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from sklearn_kpd import AugmentTransformer
+from sklearn_kpd._checkpoints import fingerprint
+from sklearn_kpd.losses import MaskedHuber
+from tests.helpers import tiny_network, tiny_regressor
+from tests.test_stopping import PressCtrlC
+
+OPTIONS = {"epochs": 6, "batch_size": 8, "patience": 2}
+
+
+def make(folder, **parameters):
+    augment = AugmentTransformer(rotation=10, flip=0.5, random_state=1)
+    return make_pipeline(
+        augment, tiny_regressor(checkpoint_dir=folder, **{**OPTIONS, **parameters})
+    )
+
+
+def weights(pipe):
+    return [np.asarray(weight) for weight in pipe[-1].model_.weights]
+
+
+def interrupt(folder, X, y, epoch=3, **parameters):
+    with pytest.warns(UserWarning, match="interrupted"):
+        make(folder, callbacks=[PressCtrlC(epoch, 1)], **parameters).fit(X, y)
+
+
+@pytest.mark.parametrize("random_state", [0, None])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"epochs": 9, "patience": 1, "learning_rate": 0.02},  # stops early
+        {"patience": None, "weight_average": 0.0},
+        {"optimizer": "sgd", "learning_rate_schedule": "constant"},
+        {"network": "heatmap", "network__width": 2, "patience": None, "epochs": 4},
+    ],
+)
+def test_goes_on_to_the_same_weights(kaggle_like, tmp_path, parameters, random_state):
+    X, y = kaggle_like
+    whole = None
+    if random_state is not None:
+        whole = make(None, random_state=random_state, **parameters).fit(X, y)
+    interrupt(tmp_path, X, y, epoch=2, random_state=random_state, **parameters)
+    assert len(os.listdir(tmp_path)) == 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="checkpoint_dir")
+        again = make(tmp_path, random_state=random_state, **parameters).fit(X, y)
+    assert not os.listdir(tmp_path)
+    n_epochs = len(again[-1].history_["loss"])
+    assert n_epochs == (len(whole[-1].history_["loss"]) if whole else n_epochs)
+    if whole:
+        assert again[-1].history_ == whole[-1].history_
+        for one, other in zip(weights(again), weights(whole), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+KILLED = """
+import os, signal, sys, time
+import numpy as np
+import joblib
+from tests.test_checkpoints import OPTIONS, make
+X, y = joblib.load(sys.argv[1])
+rng = np.random.default_rng(int(sys.argv[3]))
+for _ in range(int(sys.argv[4])):
+    child = os.fork()  # before TensorFlow has started its threads
+    if not child:
+        make(sys.argv[2], epochs=40, patience=None).fit(X, y)
+        os._exit(0)
+    time.sleep(rng.uniform(0.5, 6))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    print("done" if status == 0 else "killed", os.listdir(sys.argv[2]), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_killed_at_random_moments_goes_on(kaggle_like, tmp_path):
+    X, y = kaggle_like
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    joblib.dump((X, y), tmp_path / "data.joblib")
+    out = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path / "data.joblib", folder, "0", "10"],
+        check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1],
+    ).stdout  # fmt: skip
+    assert out.count("killed") >= 5, out
+    whole = make(None, epochs=40, patience=None).fit(X, y)
+    again = make(folder, epochs=40, patience=None).fit(X, y)
+    assert again[-1].history_ == whole[-1].history_
+    for one, other in zip(weights(again), weights(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_other_data_or_parameters_start_anew_and_say_so(faces, tmp_path):
+    X, y = faces
+    interrupt(tmp_path, X, y)
+    with pytest.warns(UserWarning, match=r"holds 1 training\(s\) of other data or parameters"):
+        other = make(tmp_path, epochs=3).fit(X, y)
+    assert len(other[-1].history_["loss"]) == 3
+    with pytest.warns(UserWarning, match="starts anew"):
+        make(tmp_path).fit(X[::-1], y)
+    assert len(os.listdir(tmp_path)) == 1  # the first one's
+
+
+def test_a_damaged_file_starts_anew_and_says_so(faces, tmp_path):
+    X, y = faces
+    interrupt(tmp_path, X, y)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match=r"is damaged.*starts anew"):
+        fitted = make(tmp_path).fit(X, y)
+    assert fitted[-1].history_ == make(None).fit(X, y)[-1].history_
+
+
+def test_what_goes_on_by_itself_leaves_no_files(faces, tmp_path):
+    X, y = faces
+    fitted = tiny_regressor(checkpoint_dir=tmp_path, warm_start=True).fit(X, y)
+    fitted.fit(X, y).partial_fit(X, y)
+    assert len(fitted.history_["loss"]) == 5
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"a": 1, "b": [2.0, None]}, {"b": [2.0, None], "a": 1}, True),
+        ({"a": 1}, {"a": 1.0}, False),
+        (np.arange(3), np.arange(3), True),
+        (np.arange(3), np.arange(3.0), False),
+        (np.array([1.0, np.nan]), np.array([np.nan, 1.0]), False),
+        (MaskedHuber(2.0), MaskedHuber(2.0), True),
+        (MaskedHuber(2.0), MaskedHuber(3.0), False),
+        (tiny_network, tiny_network, True),
+        (tiny_network, make, False),
+        (AugmentTransformer(flip=0.5), AugmentTransformer(flip=0.5), True),
+        (AugmentTransformer(flip=0.5), AugmentTransformer(flip=0.4), False),
+    ],
+)
+def test_fingerprint_tells_settings_apart(one, other, same):
+    images = np.zeros((3, 4, 4, 1), np.uint8)
+    assert (fingerprint(images, one) == fingerprint(images, other)) == same
+
+
+def test_fingerprint_tells_images_apart():
+    images = np.zeros((1500, 4, 4, 1), np.uint8)
+    others = images.copy()
+    others[-1, -1, -1] = 1
+    found = {fingerprint(x, None) for x in (images, others, images[:, :2], images.astype(float))}
+    assert len(found) == 4
+    assert fingerprint(images[::-1], None) in found
+

@@ -1,0 +1,53 @@
+import copy
+import pickle
+
+import keras
+import numpy as np
+import pytest
+
+from sklearn_kpd import _inference
+from sklearn_kpd._inference import infer
+
+from tests.helpers import tiny_network, tiny_regressor
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(0)
+    return tiny_network((16, 16, 1), 4)
+
+
+def test_is_what_keras_predicts(model):
+    images = np.random.default_rng(0).integers(256, size=(5, 16, 16, 1)).astype(np.uint8)
+    np.testing.assert_allclose(infer(model, images), model.predict(images, verbose=0), rtol=1e-5)
+
+
+def test_is_compiled_once_whatever_the_number_and_the_type_of_images(model):
+    calls = []
+    call = model.call
+
+    def count(*args, **kwargs):
+        calls.append(args)
+        return call(*args, **kwargs)
+
+    model.call = count
+    for n_images in (1, 7, 64, 0):
+        for dtype in (np.uint8, np.float32):
+            assert infer(model, np.zeros((n_images, 16, 16, 1), dtype)).shape == (n_images, 4)
+    assert len(calls) == 1
+
+
+def test_sees_new_weights(model):
+    images = np.full((1, 16, 16, 1), 9, np.uint8)
+    before = infer(model, images)
+    model.layers[-1].bias.assign_add(np.ones(4))
+    np.testing.assert_allclose(infer(model, images), before + 1, rtol=1e-6)
+
+
+def test_copies_and_pickles_go_without(faces):
+    X, y = faces
+    fitted = tiny_regressor().fit(X, y)
+    expected = fitted.predict(X)
+    for other in (copy.deepcopy(fitted), pickle.loads(pickle.dumps(fitted))):
+        assert not hasattr(other.model_, _inference._NAME)
+        np.testing.assert_allclose(other.predict(X), expected, rtol=1e-6)
