@@ -1,8 +1,9 @@
 """
-Keep a pipeline
-===============
+Keep a pipeline, and serve it
+=============================
 
-A fitted pipeline is saved, so that another process can go on with it.
+A fitted pipeline is saved, so that another process can go on with it, and exported, so that other
+software can run it.
 """
 
 import tempfile
@@ -56,13 +57,33 @@ print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 print("the same predictions:", np.array_equal(joblib.load(path).predict(X_test), y_pred))
 
 # %%
+# Serve it
+# --------
+# ``export`` writes the network alone, to run where there is neither scikit-learn nor TensorFlow:
+# uint8 images in, pixel coordinates out. ONNX is run here, a path that ends in ``.tflite`` gives
+# LiteRT.
+
+served = {"The pipeline": y_pred}
+try:
+    import onnxruntime
+except ImportError:
+    print("onnxruntime is not installed: pip install onnxruntime shows the served model too")
+else:
+    path = folder / "faces.onnx"
+    pipe[-1].export(path)
+    session = onnxruntime.InferenceSession(path)
+    (y_served,) = session.run(["keypoints"], {"images": X_test})
+    print(f"largest difference: {np.abs(y_served - y_pred).max():.1e} pixels")
+    served["What is served"] = y_served
+
+# %%
 # Side by side
 # ------------
 # Labels are green circles, predictions red crosses.
 
-figure = plt.figure(figsize=(8, 4.6), layout="constrained")
-served = {"The pipeline": y_pred, "What was loaded": loaded.predict(X_test)}
-for part, (name, prediction) in zip(figure.subfigures(2), served.items(), strict=True):
+figure = plt.figure(figsize=(8, 2.3 * len(served)), layout="constrained")
+parts = figure.subfigures(len(served), squeeze=False).ravel()
+for part, (name, prediction) in zip(parts, served.items(), strict=True):
     part.suptitle(name, fontsize=10)
     KeypointDisplay.from_predictions(
         X_test, y_test, prediction, n_faces=4, order="first", ax=part.subplots(1, 4)

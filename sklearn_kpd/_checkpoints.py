@@ -188,7 +188,7 @@ class Checkpoint(keras.callbacks.Callback):
         stopping = self._callbacks.get(EarlyStopping)
         whole = self._last_batch == self.params["steps"] - 1
         stopped = stopping is not None and stopping.stopped_epoch > 0
-        if not whole or self.model.stop_training and not stopped:
+        if not whole or (self.model.stop_training and not stopped):
             return  # ended by Ctrl-C or divergence
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
@@ -212,7 +212,7 @@ class Checkpoint(keras.callbacks.Callback):
         write_archive(self.path, {"training": content}, state)
 
     def remove(self) -> None:
-        """Delete the file, and what kills in the midst of writing left, as the training is over."""
+        """Delete the file, and what a kill in the midst of writing left of it."""
         for path in self.path.parent.glob(f"{self.path.name}*"):
             path.unlink(missing_ok=True)
 

@@ -51,8 +51,8 @@ class MirrorBack(layers.Layer):
         super().__init__()
         # x goes to width - 1 - x, y stays
         self.columns = np.stack([2 * permutation, 2 * permutation + 1], axis=1).ravel()
-        self.sign = np.resize(np.float32([-1, 1]), len(self.columns))
-        self.offset = np.resize(np.float32([width - 1, 0]), len(self.columns))
+        self.sign = np.resize(np.array([-1, 1], np.float32), len(self.columns))
+        self.offset = np.resize(np.array([width - 1, 0], np.float32), len(self.columns))
 
     def call(self, keypoints: Any) -> Any:
         """Pixels, (n, 2 * k)."""

@@ -13,6 +13,7 @@ seeding of Keras and models that can be pickled. Mended here:
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,6 +37,11 @@ from sklearn_kpd.exceptions import DivergedError
 # asked first thereafter, it says that determinism was on already, and it stays on.
 if hasattr(scikeras_random_state, "config"):  # on Keras' other backends it may not be there
     scikeras_random_state.config.is_op_determinism_enabled()
+
+_building = threading.Lock()
+_counting = threading.Lock()
+_n_deterministic = 0
+_random_states: contextlib.AbstractContextManager[None]
 
 
 class KerasRegressorBase(RegressorMixin, BaseWrapper):
@@ -84,8 +90,16 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
 
     def _build(self, network: Callable[..., keras.Model], *args: Any) -> keras.Model:
         """Call a network function with the routed ``network__`` options, seeded."""
-        with self._seeded():
-            return network(*args, **self._routed("network"))
+        options = self._routed("network")
+        if self._random_state is None:
+            return network(*args, **options)
+        # Initial weights come from global random numbers, which two threads must not share.
+        with (
+            _deterministic(self._random_state),
+            _building,
+            scikeras_random_state.tensorflow_random_state(self._random_state),
+        ):
+            return network(*args, **options)
 
     def _compile(self, loss: Any, metrics: list[Any], ema_momentum: float) -> None:
         """Compile the model with a new optimizer, which averages weights unless momentum is 0."""
@@ -150,10 +164,12 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         _prepare(self.model_.optimizer)
         before = training_state(self.model_) if go_on else None
         divergence = StopOnDivergence()
+        seed, self._random_state = self._random_state, None  # SciKeras' seeding is not for threads
         self._initialize_callbacks()
         self._fit_callbacks = [divergence, *self._fit_callbacks, *callbacks]
         try:
             with (
+                _deterministic(seed),
                 _without_retracing_warnings(),
                 freed_memory_kept(),
                 interrupt_stops(self.model_) as interrupted,
@@ -169,6 +185,7 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
                     shuffle=False,  # by Python's global random numbers; the batches are drawn
                 )
         finally:
+            self._random_state = seed
             for callback in keras.tree.flatten(self._fit_callbacks):
                 callback.set_model(None)  # else every callback would be pickled with a model
             del self._fit_callbacks, self._predict_callbacks
@@ -180,16 +197,35 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
                 restore_training_state(self.model_, before)
             raise DivergedError(
                 f"The loss became NaN or infinite in epoch {divergence.epoch + 1}. Try a smaller "
-                f"learning_rate (it was {self.learning_rate}) or optimizer__clipnorm=1.0, and look "
-                "for labels far outside the images."
+                f"learning_rate (it was {self.learning_rate}) or optimizer__clipnorm=1.0, and "
+                "look for labels far outside the images."
             )
         return interrupted.is_set()
 
-    def _seeded(self) -> contextlib.AbstractContextManager[None]:
-        """Seed Keras for a block, and put every random state back afterwards."""
-        if self._random_state is None:
-            return contextlib.nullcontext()
-        return scikeras_random_state.tensorflow_random_state(self._random_state)
+
+@contextlib.contextmanager
+def _deterministic(seed: int | None) -> Iterator[None]:
+    """Have TensorFlow deterministic for a block, and put every random state back afterwards.
+
+    These are states of the process: of blocks that overlap in several threads, the first sets
+    them and the last puts them back.
+    """
+    if seed is None:
+        yield
+        return
+    global _n_deterministic, _random_states
+    with _counting:
+        if not _n_deterministic:
+            _random_states = scikeras_random_state.tensorflow_random_state(seed)
+            _random_states.__enter__()
+        _n_deterministic += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _n_deterministic -= 1
+            if not _n_deterministic:
+                _random_states.__exit__(None, None, None)
 
 
 def _prepare(optimizer: keras.optimizers.Optimizer) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -86,7 +87,7 @@ def check_keypoints(y: Any) -> Keypoints:
         )
     columns = list(y.columns) if hasattr(y, "columns") else None
     try:
-        values = np.asarray(y, dtype=np.float64)
+        values = as_floats(y)
     except (TypeError, ValueError) as error:
         raise ValueError(f"y holds something that is not a number: {error}") from error
     if values.ndim not in (1, 2, 3) or (values.ndim == 3 and values.shape[2] != 2):
@@ -103,6 +104,22 @@ def check_keypoints(y: Any) -> Keypoints:
         )
     names = None if columns is None else names_from_columns(columns)
     return Keypoints(values.reshape(len(values), -1), names, values.shape[1:])
+
+
+def as_floats(y: Any) -> FloatArray:
+    """Array of float64, NaN where pandas' nullable types say that a value is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_kpd.keypoints import as_floats
+    >>> as_floats(pd.DataFrame({"nose_tip_x": [48, None]}, dtype="Int64"))
+    array([[48.],
+           [nan]])
+    """
+    if isinstance(y, pd.DataFrame | pd.Series):
+        return y.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(y, dtype=np.float64)
 
 
 def names_from_columns(columns: Sequence[Any]) -> tuple[str, ...] | None:

@@ -19,7 +19,14 @@ from sklearn_kpd._batches import Batches
 from sklearn_kpd._checkpoints import Checkpoint, fingerprint
 from sklearn_kpd._export import MirrorBack, SelectOutputs, serving_model, write
 from sklearn_kpd._inference import infer
-from sklearn_kpd._moves import Predict, calibrate, calibrated, flip_averaged, moves_averaged, spread
+from sklearn_kpd._moves import (
+    Predict,
+    calibrate,
+    calibrated,
+    flip_averaged,
+    moves_averaged,
+    spread,
+)
 from sklearn_kpd._schedules import SCHEDULES, CosineDecay
 from sklearn_kpd._schemes import (
     IntArray,
@@ -496,6 +503,8 @@ class KeypointRegressor(KerasRegressorBase):
         -------
         float
         """
+        check_is_fitted(self)
+        self._check_targets(check_keypoints(y), reset=False)
         return metrics.r2_score(y, self.predict(X), sample_weight=sample_weight)
 
     def _check_targets(self, keypoints: Keypoints, *, reset: bool) -> None:

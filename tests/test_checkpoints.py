@@ -76,7 +76,7 @@ for _ in range(int(sys.argv[4])):
     if not child:
         make(sys.argv[2], epochs=40, patience=None).fit(X, y)
         os._exit(0)
-    time.sleep(rng.uniform(0.5, 6))
+    time.sleep(rng.uniform(0.5, 5))
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     print("done" if status == 0 else "killed", os.listdir(sys.argv[2]), flush=True)
@@ -89,10 +89,14 @@ def test_killed_at_random_moments_goes_on(kaggle_like, tmp_path):
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     joblib.dump((X, y), tmp_path / "data.joblib")
+    command = [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path / "data.joblib", folder]
     out = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path / "data.joblib", folder, "0", "10"],
-        check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1],
-    ).stdout  # fmt: skip
+        [*command, "0", "10"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    ).stdout
     assert out.count("killed") >= 5, out
     whole = make(None, epochs=40, patience=None).fit(X, y)
     again = make(folder, epochs=40, patience=None).fit(X, y)
@@ -158,4 +162,3 @@ def test_fingerprint_tells_images_apart():
     found = {fingerprint(x, None) for x in (images, others, images[:, :2], images.astype(float))}
     assert len(found) == 4
     assert fingerprint(images[::-1], None) in found
-

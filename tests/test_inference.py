@@ -7,7 +7,6 @@ import pytest
 
 from sklearn_kpd import _inference
 from sklearn_kpd._inference import infer
-
 from tests.helpers import tiny_network, tiny_regressor
 
 

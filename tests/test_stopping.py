@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kpd import metrics
 from sklearn_kpd.exceptions import DivergedError
-
 from tests.helpers import tiny_regressor
 
 

@@ -12,7 +12,7 @@ from sklearn import metrics as sklearn_metrics
 from sklearn.metrics import make_scorer
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from sklearn_kpd.keypoints import FloatArray
+from sklearn_kpd.keypoints import FloatArray, as_floats
 
 
 def mean_squared_error(
@@ -217,7 +217,7 @@ def check_values(
     y_true: Any, y_pred: Any, sample_weight: Any
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Labels and predictions as (n, n_outputs), and a weight for each row."""
-    true, pred = np.asarray(y_true, dtype=float), np.asarray(y_pred, dtype=float)
+    true, pred = as_floats(y_true), as_floats(y_pred)
     check_consistent_length(true, pred, sample_weight)
     if true.shape != pred.shape and true.size != pred.size:
         raise ValueError(
