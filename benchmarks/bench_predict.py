@@ -1,4 +1,8 @@
-"""Milliseconds an image at predict, on one core: the heatmap network beside the plain CNN."""
+"""Cost of predict: beside the bare network, and the heatmap network beside the plain CNN.
+
+One image against `predict_on_batch` of the network, many against `predict`, in turn. With
+`--one-core` everything runs on one core, and the milliseconds an image are those of one core.
+"""
 
 import argparse
 import os
@@ -9,38 +13,53 @@ import numpy as np
 from sklearn_kpd import KeypointRegressor
 from sklearn_kpd.datasets import make_faces
 
-if hasattr(os, "sched_setaffinity"):  # one core, whatever TensorFlow would take
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
-
-def seconds(function, rounds):
-    function()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
+def seconds(functions, rounds):
+    """Median of each function, run in turn."""
+    times = {name: [] for name in functions}
+    for function in functions.values():
         function()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
+    for _ in range(rounds):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            times[name].append(time.perf_counter() - start)
+    return {name: float(np.median(values)) for name, values in times.items()}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faces", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--one-core", action="store_true")
     arguments = parser.parse_args()
-    X, y = make_faces(512, random_state=0)
-    results = {}
+    if arguments.one_core and hasattr(os, "sched_setaffinity"):  # whatever TensorFlow would take
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    X, y = make_faces(arguments.faces, random_state=0)
     for network in ("cnn", "heatmap"):
-        fitted = KeypointRegressor(network, epochs=1, verbose=0, random_state=0).fit(
-            X[:64], y[:64]
+        fitted = KeypointRegressor(network, epochs=1, verbose=0, random_state=0)
+        fitted.fit(X[:64], y[:64])
+        bare = fitted.model_
+        one = seconds(
+            {
+                "ours": lambda f=fitted: f.predict(X[:1]),
+                "bare": lambda b=bare: b.predict_on_batch(X[:1]),
+            },
+            10 * arguments.rounds,
         )
-        results[network] = [
-            1000 * seconds(lambda n=n, f=fitted: f.predict(X[:n]), arguments.rounds) / n
-            for n in (1, len(X))
-        ]
-        one, many = results[network]
-        print(f"{network:>8}: {one:6.2f} ms for one image, {many:5.2f} ms an image of {len(X)}")
-    one, many = np.divide(results["heatmap"], results["cnn"])
-    print(f"   ratio: {one:6.2f}                    {many:5.2f}")
+        many = seconds(
+            {
+                "ours": lambda f=fitted: f.predict(X),
+                "bare": lambda b=bare: b.predict(X, verbose=0),
+            },
+            arguments.rounds,
+        )
+        print(
+            f"{network:>8}: one image {1000 * one['ours']:.2f} ms, "
+            f"{one['ours'] / one['bare']:.2f} x predict_on_batch; {len(X)} images "
+            f"{1000 * many['ours'] / len(X):.2f} ms each, "
+            f"{many['ours'] / many['bare']:.2f} x predict"
+        )
 
 
 if __name__ == "__main__":

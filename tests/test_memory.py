@@ -1,8 +1,11 @@
+import gc
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from tests.helpers import tiny_network, tiny_regressor
 
 # Prints how many pages the system has to hand out, while a thread takes memory and frees it.
 PAGES = """
@@ -61,3 +64,19 @@ def test_memory_is_given_back_after_the_last_block():
     held, left = map(int, out.split())  # kB
     assert held > 200_000
     assert left < 20_000
+
+
+def test_what_was_fitted_is_released(faces):
+    """Graphs hold the weights and the optimizer's variables, so none may stay."""
+    X, y = faces
+
+    def n_graphs():
+        gc.collect()
+        return sum(type(item).__name__ == "FuncGraph" for item in gc.get_objects())
+
+    tiny_regressor(epochs=1).fit(X, y).predict(X)
+    before = n_graphs()
+    for network in (tiny_network, "heatmap"):
+        options = {"network__width": 2}
+        tiny_regressor(network=network, epochs=1, **options).fit(X, y).predict(X)
+    assert n_graphs() == before
