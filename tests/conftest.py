@@ -1,5 +1,7 @@
 """Fixtures: generated faces, and fast settings."""
 
+import signal
+
 import matplotlib as mpl
 import pytest
 
@@ -28,6 +30,14 @@ def kaggle_like():
 def _own_data_home(tmp_path_factory, monkeypatch):
     """load_kaggle keeps what it has read in scikit-learn's data home: not in the user's."""
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path_factory.mktemp("data_home")))
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c():
+    """Ctrl-C is handled as Python does, also where a shell in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
