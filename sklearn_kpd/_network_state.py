@@ -331,6 +331,8 @@ def check_config(node: Any, trusted: Trusted | None) -> None:
 
 def _check_class(node: dict[str, Any], trusted: Trusted | None) -> None:
     module, name, registered = (node.get(k) for k in ("module", "class_name", "registered_name"))
+    if registered == f">{name}":  # Keras' export to LiteRT registers its own classes so
+        registered = name
     if name in _MARKS:
         return
     if name == "function":
