@@ -15,8 +15,9 @@ from sklearn.base import BaseEstimator
 from sklearn_kpd._archive import read_archive, write_archive
 from sklearn_kpd._averaging import AveragedWeights
 from sklearn_kpd._schedules import CosineDecay
+from sklearn_kpd._training_state import restore_training_state, training_state
 from sklearn_kpd.exceptions import PersistenceError
-from sklearn_kpd.images import Array
+from sklearn_kpd.images import Array, pieces
 
 _SUFFIX = ".checkpoint"
 # What callbacks know, beside the best weights.
@@ -25,41 +26,6 @@ _KEPT: dict[type, tuple[str, ...]] = {
     CosineDecay: ("done",),
     AveragedWeights: ("in_model",),
 }
-_IMAGES_AT_ONCE = 1024
-
-
-def training_state(model: keras.Model) -> list[Array]:
-    """All that training changes: weights, states of random layers, and the optimizer's variables.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled, its optimizer built.
-
-    Returns
-    -------
-    list of ndarray
-        For :func:`restore_training_state`.
-    """
-    return [keras.ops.convert_to_numpy(variable.value) for variable in _variables(model)]
-
-
-def restore_training_state(model: keras.Model, state: list[Array]) -> None:
-    """Give a model the state that an equal one had.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled, its optimizer built.
-    state : list of ndarray
-        From :func:`training_state`.
-    """
-    for variable, value in zip(_variables(model), state, strict=True):
-        variable.assign(value)
-
-
-def _variables(model: keras.Model) -> list[Any]:
-    return [*model.variables, *model.optimizer.variables]
 
 
 def fingerprint(images: Array, settings: Any) -> str:
@@ -88,8 +54,8 @@ def fingerprint(images: Array, settings: Any) -> str:
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps(_describe([settings, images.shape, str(images.dtype)])).encode())
-    for start in range(0, len(images), _IMAGES_AT_ONCE):
-        digest.update(np.ascontiguousarray(images[start : start + _IMAGES_AT_ONCE]).data)
+    for piece in pieces(images):
+        digest.update(np.ascontiguousarray(piece).data)
     return digest.hexdigest()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from sklearn_kpd._scikeras import without_retracing_warnings
 from sklearn_kpd.images import Array
 
 _NAME = "_sklearn_kpd_infer"
@@ -43,4 +44,6 @@ def _compiled(model: keras.Model, image_shape: tuple[int, ...]) -> Any:
     def function(images: Any) -> Any:
         return model(images, training=False)
 
+    with without_retracing_warnings():
+        function(np.zeros((1, *image_shape), np.float32))
     return lambda images: function(images)  # Keras would track a tf.function, and export it

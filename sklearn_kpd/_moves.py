@@ -72,23 +72,10 @@ def flip_averaged(predict: Predict, images: Array, permutation: Any) -> FloatArr
     return (predict(images) + predict_moved(predict, images, matrix, permutation)) / 2
 
 
-def moves_averaged(predict: Predict, images: Array, permutation: Any = None) -> FloatArray:
-    """Mean of the keypoints found in slightly moved copies.
-
-    Parameters
-    ----------
-    predict, images, permutation
-        As in :func:`spread`.
-
-    Returns
-    -------
-    ndarray of shape (n, 2 * k)
-    """
-    return np.mean(_predict_copies(predict, images, permutation), axis=0)
-
-
-def spread(predict: Predict, images: Array, permutation: Any = None) -> FloatArray:
-    """Standard deviation of the keypoints found in slightly moved copies.
+def mean_and_spread(
+    predict: Predict, images: Array, permutation: Any = None
+) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of the keypoints found in slightly moved copies.
 
     Ayhan and Berens, Test-time Data Augmentation for Estimation of Heteroscedastic Aleatoric
     Uncertainty in Deep Neural Networks, MIDL 2018.
@@ -102,10 +89,13 @@ def spread(predict: Predict, images: Array, permutation: Any = None) -> FloatArr
 
     Returns
     -------
-    ndarray of shape (n, 2 * k)
+    mean : ndarray of shape (n, 2 * k)
+        Pixels.
+    spread : ndarray of shape (n, 2 * k)
         Pixels, not calibrated.
     """
-    return np.std(_predict_copies(predict, images, permutation), axis=0)
+    found = _predict_copies(predict, images, permutation)
+    return np.mean(found, axis=0), np.std(found, axis=0)
 
 
 def _predict_copies(predict: Predict, images: Array, permutation: Any) -> list[FloatArray]:
@@ -130,7 +120,7 @@ def calibrate(spreads: FloatArray, errors: FloatArray) -> FloatArray:
     Parameters
     ----------
     spreads : ndarray of shape (n, n_outputs)
-        From :func:`spread`.
+        From :func:`mean_and_spread`.
     errors : ndarray of shape (n, n_outputs)
         Pixels, NaN where not labelled.
 
@@ -157,7 +147,7 @@ def calibrated(spreads: FloatArray, calibration: FloatArray) -> FloatArray:
     Parameters
     ----------
     spreads : ndarray of shape (n, n_outputs)
-        From :func:`spread`.
+        From :func:`mean_and_spread`.
     calibration : ndarray of shape (2, n_outputs)
         From :func:`calibrate`.
 

@@ -19,6 +19,11 @@ import tensorflow as tf  # what Keras does not offer: a look at a variable befor
 
 from sklearn_kpd import losses, networks
 from sklearn_kpd._archive import is_plain
+from sklearn_kpd._training_state import (
+    restore_training_state,
+    training_state,
+    training_variables,
+)
 from sklearn_kpd.exceptions import (
     BrokenFileError,
     NotSaveableError,
@@ -187,7 +192,7 @@ def pack_network(model: keras.Model) -> tuple[dict[str, Any], list[Array]]:
     """
     try:
         config = pack_keras(model)
-        values = [variable.numpy() for variable in _variables(model)]
+        values = training_state(model)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise NotSaveableError(
             f"The network cannot be saved: {error} Use joblib.dump, or a network of Keras' own "
@@ -254,19 +259,11 @@ def unpack_network(config: Any, values: list[Array], trusted: Trusted) -> keras.
         model = unpack_keras(config, trusted, keras.Model)
     if getattr(model, "optimizer", None) is None:
         raise BrokenFileError("The file has a network without its optimizer.")
-    variables = _variables(model)
-    if [_form(variable) for variable in variables] != [_form(value) for value in values]:
+    expected = [_form(variable) for variable in training_variables(model)]
+    if expected != [_form(value) for value in values]:
         raise BrokenFileError("The weights in the file do not fit the network.")
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    restore_training_state(model, values)
     return model
-
-
-def _variables(model: keras.Model) -> list[Any]:
-    """All that a network and its optimizer have learnt, in the order that they were built in."""
-    passing = {id(variable) for variable in model.metrics_variables}
-    learnt = [variable for variable in model.variables if id(variable) not in passing]
-    return [*learnt, *model.optimizer.variables]
 
 
 def _form(values: Any) -> tuple[tuple[int, ...], str]:
@@ -331,8 +328,6 @@ def check_config(node: Any, trusted: Trusted | None) -> None:
 
 def _check_class(node: dict[str, Any], trusted: Trusted | None) -> None:
     module, name, registered = (node.get(k) for k in ("module", "class_name", "registered_name"))
-    if registered == f">{name}":  # Keras' export to LiteRT registers its own classes so
-        registered = name
     if name in _MARKS:
         return
     if name == "function":

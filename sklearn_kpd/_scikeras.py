@@ -8,6 +8,8 @@ seeding of Keras and models that can be pickled. Mended here:
 - any attribute became a parameter; here the signature and the routed names are
 - an optimizer instance broke on the second fit; it is copied
 - its seeding left TensorFlow's op determinism on after the first fit; it is asked for early
+- it registered the class of every model that it pickled or copied, Keras' own classes too, which
+  changes what Keras writes of them; Keras pickles its models itself
 - its ``fit`` and ``predict`` refuse NaN in y and other dtypes at predict; ours replace them
 """
 
@@ -28,10 +30,12 @@ from scikeras.utils import random_state as scikeras_random_state
 from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from sklearn_kpd._checkpoints import restore_training_state, training_state
 from sklearn_kpd._memory import freed_memory_kept
 from sklearn_kpd._stopping import StopOnDivergence, interrupt_stops
+from sklearn_kpd._training_state import restore_training_state, training_state
 from sklearn_kpd.exceptions import DivergedError
+
+del keras.Model.__reduce__, keras.Model.__deepcopy__
 
 # TensorFlow answers this once, by an environment variable that the seeding has set by then:
 # asked first thereafter, it says that determinism was on already, and it stays on.
@@ -170,7 +174,7 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
         try:
             with (
                 _deterministic(seed),
-                _without_retracing_warnings(),
+                without_retracing_warnings(),
                 freed_memory_kept(),
                 interrupt_stops(self.model_) as interrupted,
             ):
@@ -241,7 +245,7 @@ def _prepare(optimizer: keras.optimizers.Optimizer) -> None:
 
 
 @contextlib.contextmanager
-def _without_retracing_warnings() -> Iterator[None]:
+def without_retracing_warnings() -> Iterator[None]:
     """Drop TensorFlow's warning that functions are compiled often.
 
     Every new model compiles its own, so short fits in a row raise it, and a user can do nothing

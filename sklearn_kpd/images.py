@@ -137,7 +137,7 @@ def grey_level_gain(images: Array, fitted_gain: float | None = None) -> float:
         return 1.0
     if fitted_gain is not None:
         return fitted_gain
-    return 255.0 if all(piece.max() <= 1 for piece in _pieces(images)) else 1.0
+    return 255.0 if all(piece.max() <= 1 for piece in pieces(images)) else 1.0
 
 
 def to_grey_levels(batch: Array, gain: float) -> Array:
@@ -155,7 +155,18 @@ def to_grey_levels(batch: Array, gain: float) -> Array:
     return batch.astype(np.float32) * np.float32(gain)
 
 
-def _pieces(images: Array) -> Iterator[Array]:
+def pieces(images: Array) -> Iterator[Array]:
+    """Cut images into pieces, so that a memory map is never read whole.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, ...)
+
+    Yields
+    ------
+    ndarray
+        The next rows.
+    """
     for start in range(0, len(images), _ROWS_AT_A_TIME):
         yield images[start : start + _ROWS_AT_A_TIME]
 

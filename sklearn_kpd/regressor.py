@@ -24,8 +24,7 @@ from sklearn_kpd._moves import (
     calibrate,
     calibrated,
     flip_averaged,
-    moves_averaged,
-    spread,
+    mean_and_spread,
 )
 from sklearn_kpd._schedules import SCHEDULES, CosineDecay
 from sklearn_kpd._schemes import (
@@ -437,17 +436,17 @@ class KeypointRegressor(KerasRegressorBase):
         self._check_tta()
         images = check_images(self, X, reset=False)
         gain = grey_level_gain(images, self.float_gain_)
-        y_pred = self._by_batch(self._predict_pixels, images, gain)
-        y_pred = y_pred.reshape(len(images), *self.y_shape_)
+        shape = len(images), *self.y_shape_
         if not return_std:
-            return y_pred
+            return self._by_batch(self._predict_pixels, images, gain).reshape(shape)
         if self.calibration_ is None:
             raise ValueError(
                 "return_std=True needs a spread that was calibrated on validation rows, and there "
                 "were none with labels of points: fit with validation_split above 0."
             )
-        y_std = calibrated(self._by_batch(self._spread, images, gain), self.calibration_)
-        return y_pred, y_std.reshape(y_pred.shape)
+        found = self._by_batch(self._pixels_and_spread, images, gain)
+        y_std = calibrated(found[:, 1], self.calibration_)
+        return found[:, 0].reshape(shape), y_std.reshape(shape)
 
     def export(self, path: Any) -> None:
         """Write what `predict` does to a file that is served without this package.
@@ -558,11 +557,11 @@ class KeypointRegressor(KerasRegressorBase):
         """Fit the spread of predictions to their errors on the validation rows."""
         if values.shape[1] % 2:  # no points
             return
-        errors = self._by_batch(self._predict_pixels, images, gain, rows) - values[rows]
+        found = self._by_batch(self._pixels_and_spread, images, gain, rows)
+        errors = found[:, 0] - values[rows]
         errors[row_schemes[rows, np.newaxis] != self._output_schemes] = np.nan
         if not np.isnan(errors).all():
-            spreads = self._by_batch(self._spread, images, gain, rows)
-            self.calibration_ = calibrate(spreads, errors)
+            self.calibration_ = calibrate(found[:, 1], errors)
 
     def _by_batch(
         self, function: Predict, images: Array, gain: float, rows: Array | None = None
@@ -579,11 +578,14 @@ class KeypointRegressor(KerasRegressorBase):
         if self.tta == "flip":
             return flip_averaged(self._network_pixels, images, self.flip_permutation_)
         if self.tta == "moves":
-            return moves_averaged(self._network_pixels, images, self.flip_permutation_)
+            return self._pixels_and_spread(images)[:, 0]
         return self._network_pixels(images)
 
-    def _spread(self, images: Array) -> FloatArray:
-        return spread(self._network_pixels, images, self.flip_permutation_)
+    def _pixels_and_spread(self, images: Array) -> FloatArray:
+        """What is predicted, and the spread over moved copies: (n, 2, n_outputs)."""
+        mean, spread = mean_and_spread(self._network_pixels, images, self.flip_permutation_)
+        pixels = mean if self.tta == "moves" else self._predict_pixels(images)
+        return np.stack([pixels, spread], axis=1)
 
     def _network_pixels(self, images: Array) -> FloatArray:
         """What the network finds in a batch of images in grey levels."""

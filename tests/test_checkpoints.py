@@ -31,7 +31,7 @@ def weights(pipe):
 
 def interrupt(folder, X, y, epoch=3, **parameters):
     with pytest.warns(UserWarning, match="interrupted"):
-        make(folder, callbacks=[PressCtrlC(epoch, 1)], **parameters).fit(X, y)
+        return make(folder, callbacks=[PressCtrlC(epoch, 1)], **parameters).fit(X, y)
 
 
 @pytest.mark.parametrize("random_state", [0, None])
@@ -49,14 +49,14 @@ def test_goes_on_to_the_same_weights(kaggle_like, tmp_path, parameters, random_s
     whole = None
     if random_state is not None:
         whole = make(None, random_state=random_state, **parameters).fit(X, y)
-    interrupt(tmp_path, X, y, epoch=2, random_state=random_state, **parameters)
+    begun = interrupt(tmp_path, X, y, epoch=1, random_state=random_state, **parameters)
     assert len(os.listdir(tmp_path)) == 1
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="checkpoint_dir")
         again = make(tmp_path, random_state=random_state, **parameters).fit(X, y)
     assert not os.listdir(tmp_path)
-    n_epochs = len(again[-1].history_["loss"])
-    assert n_epochs == (len(whole[-1].history_["loss"]) if whole else n_epochs)
+    for name, values in begun[-1].history_.items():
+        assert again[-1].history_[name][0] == values[0]
     if whole:
         assert again[-1].history_ == whole[-1].history_
         for one, other in zip(weights(again), weights(whole), strict=True):
@@ -67,18 +67,27 @@ KILLED = """
 import os, signal, sys, time
 import numpy as np
 import joblib
-from tests.test_checkpoints import OPTIONS, make
+from tests.test_checkpoints import make
 X, y = joblib.load(sys.argv[1])
-rng = np.random.default_rng(int(sys.argv[3]))
-for _ in range(int(sys.argv[4])):
+rng = np.random.default_rng(0)
+
+def begin():
     child = os.fork()  # before TensorFlow has started its threads
     if not child:
         make(sys.argv[2], epochs=40, patience=None).fit(X, y)
         os._exit(0)
-    time.sleep(rng.uniform(0.5, 5))
+    return child
+
+start = time.perf_counter()
+assert os.waitpid(begin(), 0)[1] == 0
+seconds = time.perf_counter() - start
+n_killed = 0
+while n_killed < 10:
+    child = begin()
+    time.sleep(rng.uniform(0.1, 0.9) * seconds)
     os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    print("done" if status == 0 else "killed", os.listdir(sys.argv[2]), flush=True)
+    n_killed += os.waitpid(child, 0)[1] != 0
+    print(n_killed, os.listdir(sys.argv[2]), flush=True)
 """
 
 
@@ -90,13 +99,13 @@ def test_killed_at_random_moments_goes_on(kaggle_like, tmp_path):
     joblib.dump((X, y), tmp_path / "data.joblib")
     command = [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path / "data.joblib", folder]
     out = subprocess.run(
-        [*command, "0", "10"],
+        command,
         check=True,
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[1],
     ).stdout
-    assert out.count("killed") >= 5, out
+    assert ".checkpoint" in out  # there was something to go on from
     whole = make(None, epochs=40, patience=None).fit(X, y)
     again = make(folder, epochs=40, patience=None).fit(X, y)
     assert again[-1].history_ == whole[-1].history_

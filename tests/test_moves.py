@@ -10,8 +10,8 @@ from sklearn_kpd._moves import (
     calibrate,
     calibrated,
     flip_averaged,
+    mean_and_spread,
     predict_moved,
-    spread,
 )
 from sklearn_kpd.augment.draw import affine_matrices
 from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, flip_permutation
@@ -43,9 +43,9 @@ def test_a_perfect_detector_finds_the_same_in_moved_copies(x, y, angle, zoom):
 
 def test_a_perfect_detector_has_next_to_no_spread_and_a_vague_one_has_some():
     images = one_dot([[25, 20], [33, 18]])
-    assert (spread(find_dots, images, np.array([0])) < 0.15).all()
+    assert (mean_and_spread(find_dots, images, np.array([0]))[1] < 0.15).all()
     towards_the_centre = lambda images: 0.5 * find_dots(images) + [15, 10]  # noqa: E731
-    assert (spread(towards_the_centre, images, np.array([0])) > 0.2).all()
+    assert (mean_and_spread(towards_the_centre, images, np.array([0]))[1] > 0.2).all()
 
 
 def test_flip_swaps_left_and_right():

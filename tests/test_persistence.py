@@ -1,8 +1,10 @@
+import copy
 import gzip
 import io
 import json
 import math
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -778,3 +780,14 @@ def test_errors_have_one_base():
     assert issubclass(ChangedFileError, BrokenFileError)
     assert issubclass(UnsafeFileError, BrokenFileError)
     assert issubclass(PersistenceError, ValueError)
+
+
+def test_pickling_a_model_changes_nothing_about_saving(faces, tmp_path):
+    X, y = faces
+    fitted = tiny_regressor(network="cnn", network__filters=(2,), epochs=1).fit(X, y)
+    functional = keras.saving.get_registered_name(type(fitted.model_))
+    copied = pickle.loads(pickle.dumps(copy.deepcopy(fitted)))
+    assert keras.saving.get_registered_name(type(copied.model_)) == functional
+    sklearn_kpd.save(copied, tmp_path / "model.kpd")
+    found = sklearn_kpd.load(tmp_path / "model.kpd").predict(X)
+    np.testing.assert_array_equal(found, fitted.predict(X))
