@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from sklearn_kpd.regressor import KeypointRegressor
 
 # TensorFlow greets every import with log lines that a user can do nothing about. It reads
-# this once, when it is first imported; a value that the user has set is left alone.
+# these once, when it is first imported or used; what the user has set is left alone.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Several processes share a GPU if none takes all its memory at once.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+# joblib divides the cores between its workers by this name, which TensorFlow does not read.
+if "OMP_NUM_THREADS" in os.environ:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", os.environ["OMP_NUM_THREADS"])
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", os.environ["OMP_NUM_THREADS"])
 
 # Imported on first use: TensorFlow takes seconds, and a pickle that holds imgaug objects
 # has to find the module that imports imgaug the right way.

@@ -31,6 +31,7 @@ from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from sklearn_kpd._memory import freed_memory_kept
+from sklearn_kpd._mixed_precision import mixed_precision_policy, unscaled
 from sklearn_kpd._stopping import StopOnDivergence, interrupt_stops
 from sklearn_kpd._training_state import restore_training_state, training_state
 from sklearn_kpd.exceptions import DivergedError
@@ -51,9 +52,9 @@ _random_states: contextlib.AbstractContextManager[None]
 class KerasRegressorBase(RegressorMixin, BaseWrapper):
     """A scikit-learn regressor around a Keras model.
 
-    A subclass has the parameters `optimizer`, `learning_rate`, `weight_decay`, `callbacks`,
-    `verbose` and `random_state`, takes routed parameters as keywords and hands them to
-    `_set_routed`.
+    A subclass has the parameters `optimizer`, `learning_rate`, `weight_decay`, `mixed_precision`,
+    `callbacks`, `verbose` and `random_state`, takes routed parameters as keywords and hands them
+    to `_set_routed`.
     """
 
     _routing_prefixes = {"network", "loss", "optimizer", "callbacks", "compile", "fit"}
@@ -94,16 +95,17 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
 
     def _build(self, network: Callable[..., keras.Model], *args: Any) -> keras.Model:
         """Call a network function with the routed ``network__`` options, seeded."""
-        options = self._routed("network")
-        if self._random_state is None:
-            return network(*args, **options)
-        # Initial weights come from global random numbers, which two threads must not share.
+        seeded: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        if self._random_state is not None:
+            seeded = scikeras_random_state.tensorflow_random_state(self._random_state)
+        # Initial weights and dtypes come from global states, which two threads must not share.
         with (
             _deterministic(self._random_state),
             _building,
-            scikeras_random_state.tensorflow_random_state(self._random_state),
+            seeded,
+            mixed_precision_policy(self.mixed_precision),
         ):
-            return network(*args, **options)
+            return network(*args, **self._routed("network"))
 
     def _compile(self, loss: Any, metrics: list[Any], ema_momentum: float) -> None:
         """Compile the model with a new optimizer, which averages weights unless momentum is 0."""
@@ -128,8 +130,12 @@ class KerasRegressorBase(RegressorMixin, BaseWrapper):
                     **self._routed("optimizer"),
                 },
             )
-        if ema_momentum and not optimizer.use_ema:
-            optimizer.use_ema, optimizer.ema_momentum = True, ema_momentum
+        inner = unscaled(optimizer)
+        if ema_momentum and not inner.use_ema:
+            inner.use_ema, inner.ema_momentum = True, ema_momentum
+        # Keras would scale the loss too, but a copy of the model would have forgotten that.
+        if inner is optimizer and self.model_.dtype_policy.name == "mixed_float16":
+            return keras.optimizers.LossScaleOptimizer(optimizer)
         return optimizer
 
     def _train(
@@ -234,11 +240,11 @@ def _deterministic(seed: int | None) -> Iterator[None]:
 
 def _prepare(optimizer: keras.optimizers.Optimizer) -> None:
     """Set what Keras does not save with an optimizer."""
+    optimizer = unscaled(optimizer)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     # TensorFlow sums gradients over devices by a function whose own gradient it registers, and
     # what is registered is never released: every network that was ever fitted stayed in memory.
     # With one device there is nothing to sum.
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     strategy = getattr(optimizer, "_distribution_strategy", None)
     if strategy is not None and strategy.num_replicas_in_sync == 1:
         optimizer._all_reduce_sum_gradients = list

@@ -19,6 +19,7 @@ from sklearn_kpd._batches import Batches
 from sklearn_kpd._checkpoints import Checkpoint, fingerprint
 from sklearn_kpd._export import MirrorBack, SelectOutputs, serving_model, write
 from sklearn_kpd._inference import infer
+from sklearn_kpd._mixed_precision import in_single_precision, unscaled
 from sklearn_kpd._moves import (
     Predict,
     calibrate,
@@ -113,6 +114,11 @@ class KeypointRegressor(KerasRegressorBase):
     patience : int or None, default=10
         Stop when the validation RMSE has not improved for so many epochs, and restore the
         weights of the best epoch. None trains for all the epochs and keeps the last weights.
+    mixed_precision : {"float16", "bfloat16", None}, default=None
+        Compute in half precision, "float16" on a GPU, "bfloat16" on processors and accelerators
+        that have it, while weights, output and loss stay float32. A network of your own has to
+        give its last layer ``dtype="float32"``. None computes in float32, or by Keras' global
+        dtype policy.
     tta : {"flip", "moves", None}, default=None
         Test-time augmentation: "flip" predicts the mean of what is found in an image and in its
         mirror image, at twice the cost; "moves" that of eight slightly moved copies, half of them
@@ -189,6 +195,7 @@ class KeypointRegressor(KerasRegressorBase):
         "validation_split": [Interval(Real, 0, 1, closed="left")],
         "weight_average": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "mixed_precision": [StrOptions({"float16", "bfloat16"}), None],
         "tta": [StrOptions({"flip", "moves"}), None],
         "image_shape": [tuple, list, None],
         "callbacks": [list, dict, type, keras.callbacks.Callback, None],
@@ -219,6 +226,7 @@ class KeypointRegressor(KerasRegressorBase):
         validation_split: float = 0.1,
         weight_average: float = 0.05,
         patience: int | None = 10,
+        mixed_precision: str | None = None,
         tta: str | None = None,
         image_shape: tuple[int, ...] | None = None,
         callbacks: Any = None,
@@ -242,6 +250,7 @@ class KeypointRegressor(KerasRegressorBase):
         self.validation_split = validation_split
         self.weight_average = weight_average
         self.patience = patience
+        self.mixed_precision = mixed_precision
         self.tta = tta
         self.image_shape = image_shape
         self.callbacks = callbacks
@@ -383,7 +392,7 @@ class KeypointRegressor(KerasRegressorBase):
         callbacks = []
         if not one_epoch:
             callbacks = self._fit_callbacks_for(n_batches, validated=validation_set is not None)
-        if self.model_.optimizer.use_ema:
+        if unscaled(self.model_.optimizer).use_ema:
             callbacks.append(AveragedWeights())
         if checkpoint is not None:
             checkpoint.restore(self.model_, callbacks)
@@ -453,7 +462,8 @@ class KeypointRegressor(KerasRegressorBase):
 
         The file takes ``images``, uint8 of shape (n, height, width, channels), and gives
         ``keypoints``, pixels in the shape that y had, float32; with ``tta="flip"`` those of image
-        and mirror image are averaged in it.
+        and mirror image are averaged in it. It computes in float32, also where the training was in
+        mixed precision.
 
         Parameters
         ----------
@@ -484,7 +494,8 @@ class KeypointRegressor(KerasRegressorBase):
         mirror_back = None
         if self.tta == "flip":
             mirror_back = MirrorBack(self.flip_permutation_, size[1])
-        write(serving_model(self.model_, to_pixels, self.y_shape_, mirror_back), path)
+        network = self.model_ if self.mixed_precision is None else in_single_precision(self.model_)
+        write(serving_model(network, to_pixels, self.y_shape_, mirror_back), path)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² of the labelled values, averaged over the coordinates.
@@ -598,7 +609,7 @@ class KeypointRegressor(KerasRegressorBase):
     ) -> list[keras.callbacks.Callback]:
         """Callbacks of a whole training: the learning rate, and when to stop."""
         callbacks: list[keras.callbacks.Callback] = []
-        rate = self.model_.optimizer._learning_rate
+        rate = unscaled(self.model_.optimizer)._learning_rate
         if self.learning_rate_schedule == "cosine" and not isinstance(
             rate, keras.optimizers.schedules.LearningRateSchedule
         ):
@@ -657,6 +668,11 @@ def _check_output(model: keras.Model, n_outputs: int) -> None:
         raise ValueError(
             f"The network's output must have the shape (None, {n_outputs}), an x and a y for each "
             f"keypoint, but its shape is {model.output_shape}."
+        )
+    if "float16" in model.output.dtype:  # bfloat16 too
+        raise ValueError(
+            f"The network's output is {model.output.dtype}, too coarse for coordinates: give its "
+            "last layer dtype='float32'."
         )
 
 

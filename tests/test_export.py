@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 
+from sklearn_kpd._mixed_precision import in_single_precision
 from tests.helpers import tiny_regressor
 
 # What the formats are run with, and the limit of the difference, in pixels.
@@ -48,6 +49,17 @@ def test_gives_what_predict_gives(fitted, kaggle_like, tmp_path, suffix, tta):
     for n_images in (1, len(images)):
         found = RUN[suffix](tmp_path / f"model{suffix}", images[:n_images])
         np.testing.assert_allclose(found, expected[:n_images], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("suffix", RUN)
+def test_computes_in_single_precision(faces, tmp_path, suffix):
+    images, y = faces
+    settings = {"network": "cnn", "network__filters": (2, 4), "mixed_precision": "bfloat16"}
+    regressor = tiny_regressor(epochs=1, **settings).fit(images, y)
+    regressor.export(tmp_path / f"model{suffix}")
+    found = RUN[suffix](tmp_path / f"model{suffix}", images)
+    regressor.model_ = in_single_precision(regressor.model_)
+    np.testing.assert_allclose(found, regressor.predict(images), atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("suffix", RUN)

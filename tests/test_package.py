@@ -1,6 +1,7 @@
 """The doors of the package."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,29 @@ import sklearn_kpd.augment
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "pip uninstall -y opencv-python" in out.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, [None, None, "true"]),
+        ({"OMP_NUM_THREADS": "1"}, ["1", "1", "true"]),
+        (
+            {
+                "OMP_NUM_THREADS": "1",
+                "TF_NUM_INTRAOP_THREADS": "3",
+                "TF_FORCE_GPU_ALLOW_GROWTH": "false",
+            },
+            ["3", "1", "false"],
+        ),
+    ],
+)
+def test_tensorflow_shares_the_machine(given, expected):
+    names = ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_FORCE_GPU_ALLOW_GROWTH"]
+    mine = {k: v for k, v in os.environ.items() if k not in {*names, "OMP_NUM_THREADS"}}
+    code = f"import os, sklearn_kpd; print([os.environ.get(name) for name in {names}])"
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**mine, **given}
+    )
+    assert out.stdout.strip() == str(expected)

@@ -54,5 +54,7 @@ def cnn(
         x = layers.Dense(n_units, activation="relu", kernel_initializer="he_normal")(x)
     # Small weights: training starts from the bias, which the regressor sets to the mean face.
     small = keras.initializers.RandomNormal(stddev=1e-3)
-    outputs = layers.Dense(n_outputs, kernel_initializer=small, name="keypoints")(x)
+    outputs = layers.Dense(n_outputs, kernel_initializer=small, dtype="float32", name="keypoints")(
+        x
+    )
     return keras.Model(images, outputs, name="cnn")

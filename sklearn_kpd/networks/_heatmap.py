@@ -52,8 +52,11 @@ def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 1
     x = _residual(_residual(eighth, 6 * width, strides=2), 6 * width)
     x = _convolution(_merge(x, eighth), 3 * width)
     x = _convolution(_merge(x, quarter), 2 * width)
-    x = layers.Conv2D(n_outputs // 2, 1, name="heatmaps")(x)
-    return keras.Model(images, SpatialSoftArgmax(name="keypoints")(x), name="heatmap")
+    # Single precision in any case: what is found between pixels depends on small differences.
+    x = layers.Conv2D(n_outputs // 2, 1, dtype="float32", name="heatmaps")(x)
+    return keras.Model(
+        images, SpatialSoftArgmax(dtype="float32", name="keypoints")(x), name="heatmap"
+    )
 
 
 def _convolution(
