@@ -5,10 +5,9 @@ epochs after the first one, which compiles.
 """
 
 import argparse
-import time
 
-import keras
 import numpy as np
+from _clock import Clock
 
 from sklearn_kpd import AugmentTransformer, KeypointRegressor
 from sklearn_kpd.datasets import make_faces
@@ -17,20 +16,6 @@ SETTINGS = {
     "rotation": 15, "scale": 0.1, "translation": 4, "flip": 0.5, "brightness": 0.1,
     "contrast": 0.2, "noise": 0.05,
 }  # fmt: skip
-
-
-class Clock(keras.callbacks.Callback):
-    """Seconds of each epoch."""
-
-    def __init__(self):
-        super().__init__()
-        self.seconds = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.seconds.append(time.perf_counter() - self.start)
 
 
 def main():

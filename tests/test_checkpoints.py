@@ -42,6 +42,7 @@ def interrupt(folder, X, y, epoch=3, **parameters):
         {"epochs": 9, "patience": 1, "learning_rate": 0.02},  # stops early
         {"patience": None, "weight_average": 0.0},
         {"optimizer": "sgd", "learning_rate_schedule": "constant"},
+        {"network": "heatmap", "network__width": 2, "epochs": 3},
     ],
 )
 def test_goes_on_to_the_same_weights(kaggle_like, tmp_path, parameters, random_state):

@@ -398,6 +398,19 @@ def test_html_repr(faces):
     assert "KeypointRegressor" in make_pipeline(network__width=3)._repr_html_()
 
 
+def test_networks_built_before_do_not_change_the_weights(kaggle_like):
+    def train():
+        settings = {"network": "heatmap", "network__width": 2, "batch_size": 8}
+        return weights_of(tiny_regressor(**settings).fit(*kaggle_like))
+
+    first = train()
+    for kind in (keras.layers.BatchNormalization, lambda n: keras.layers.Conv2D(n, 1)):
+        for _ in range(75):
+            kind(1)  # Keras counts them, and would name others by the count
+    for one, other in zip(first, train(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_the_same_seed_gives_the_same_weights_and_leaves_global_states_alone(faces):
     X, y = faces
     import random

@@ -40,18 +40,26 @@ def cnn(
     >>> cnn((96, 96, 1), 30).output_shape
     (None, 30)
     """
+    # Layers have names for the reason that those of the heatmap network have them.
     images = keras.Input(image_shape, name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(images)
-    for n_filters in filters:
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
+    for number, n_filters in enumerate(filters, 1):
         x = layers.Conv2D(
-            n_filters, 3, padding="same", activation="relu", kernel_initializer="he_normal"
+            n_filters,
+            3,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"convolution_{number}",
         )(x)
-        x = layers.MaxPooling2D(2, padding="same")(x)
-    x = layers.Flatten()(x)
-    for n_units in units:
+        x = layers.MaxPooling2D(2, padding="same", name=f"pooling_{number}")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for number, n_units in enumerate(units, 1):
         if dropout:
-            x = layers.Dropout(dropout)(x)
-        x = layers.Dense(n_units, activation="relu", kernel_initializer="he_normal")(x)
+            x = layers.Dropout(dropout, name=f"dropout_{number}")(x)
+        x = layers.Dense(
+            n_units, activation="relu", kernel_initializer="he_normal", name=f"dense_{number}"
+        )(x)
     # Small weights: training starts from the bias, which the regressor sets to the mean face.
     small = keras.initializers.RandomNormal(stddev=1e-3)
     outputs = layers.Dense(n_outputs, kernel_initializer=small, dtype="float32", name="keypoints")(

@@ -44,49 +44,70 @@ def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 1
             "network='heatmap' finds points, so it needs an x and a y for each keypoint; y has "
             f"{n_outputs} column(s). Use network='cnn'."
         )
+    # Every layer has a name of its own: those that Keras gives count on from network to network,
+    # and TensorFlow sums gradients in the order of the names, so that results would depend on
+    # what was built before.
     images = keras.Input(image_shape, name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(images)
-    x = _convolution(x, width, kernel=5, strides=2)
-    quarter = _residual(_convolution(x, 2 * width, strides=2), 2 * width)
-    eighth = _residual(_residual(quarter, 4 * width, strides=2), 4 * width)
-    x = _residual(_residual(eighth, 6 * width, strides=2), 6 * width)
-    x = _convolution(_merge(x, eighth), 3 * width)
-    x = _convolution(_merge(x, quarter), 2 * width)
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
+    x = _convolution(x, width, kernel=5, strides=2, name="half")
+    x = _convolution(x, 2 * width, strides=2, name="quarter")
+    quarter = _residual(x, 2 * width, name="quarter_residual")
+    x = _residual(quarter, 4 * width, strides=2, name="eighth_residual_1")
+    eighth = _residual(x, 4 * width, name="eighth_residual_2")
+    x = _residual(eighth, 6 * width, strides=2, name="sixteenth_residual_1")
+    x = _residual(x, 6 * width, name="sixteenth_residual_2")
+    x = _merge(x, eighth, name="eighth_merge")
+    x = _convolution(x, 3 * width, name="eighth_decoder")
+    x = _merge(x, quarter, name="quarter_merge")
+    x = _convolution(x, 2 * width, name="quarter_decoder")
     # Single precision in any case: what is found between pixels depends on small differences.
     x = layers.Conv2D(n_outputs // 2, 1, dtype="float32", name="heatmaps")(x)
-    return keras.Model(
-        images, SpatialSoftArgmax(dtype="float32", name="keypoints")(x), name="heatmap"
-    )
+    keypoints = SpatialSoftArgmax(dtype="float32", name="keypoints")(x)
+    return keras.Model(images, keypoints, name="heatmap")
 
 
 def _convolution(
-    x: Any, filters: int, *, kernel: int = 3, strides: int = 1, activation: str = "relu"
+    x: Any, filters: int, *, name: str, kernel: int = 3, strides: int = 1, activation: str = "relu"
 ) -> Any:
     x = layers.Conv2D(
-        filters, kernel, strides, padding="same", use_bias=False, kernel_initializer="he_normal"
+        filters,
+        kernel,
+        strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_convolution",
     )(x)
     # Trainings of a few thousand steps: the usual momentum of 0.99 would lag behind.
-    return layers.Activation(activation)(layers.BatchNormalization(momentum=0.95)(x))
+    x = layers.BatchNormalization(momentum=0.95, name=f"{name}_normalization")(x)
+    return layers.Activation(activation, name=f"{name}_activation")(x)
 
 
-def _residual(x: Any, filters: int, *, strides: int = 1) -> Any:
+def _residual(x: Any, filters: int, *, name: str, strides: int = 1) -> Any:
     """He et al., Deep Residual Learning for Image Recognition, CVPR 2016, basic block."""
     shortcut = x
     if strides > 1:
-        shortcut = layers.AveragePooling2D(strides, padding="same")(shortcut)
+        shortcut = layers.AveragePooling2D(strides, padding="same", name=f"{name}_pooling")(x)
     if shortcut.shape[-1] != filters:
-        shortcut = _convolution(shortcut, filters, kernel=1, activation="linear")
-    x = _convolution(x, filters, strides=strides)
-    x = _convolution(x, filters, activation="linear")
-    return layers.Activation("relu")(layers.Add()([x, shortcut]))
+        shortcut = _convolution(
+            shortcut, filters, kernel=1, activation="linear", name=f"{name}_shortcut"
+        )
+    x = _convolution(x, filters, strides=strides, name=f"{name}_1")
+    x = _convolution(x, filters, activation="linear", name=f"{name}_2")
+    return _sum([x, shortcut], name)
 
 
-def _merge(x: Any, skip: Any) -> Any:
+def _merge(x: Any, skip: Any, *, name: str) -> Any:
     """Enlarge `x` to the resolution of `skip` and add the two."""
     height, width = skip.shape[1:3]
-    x = layers.Resizing(height, width, interpolation="bilinear")(x)
-    skip = _convolution(skip, x.shape[-1], kernel=1, activation="linear")
-    return layers.Activation("relu")(layers.Add()([x, skip]))
+    x = layers.Resizing(height, width, interpolation="bilinear", name=f"{name}_resizing")(x)
+    skip = _convolution(skip, x.shape[-1], kernel=1, activation="linear", name=f"{name}_skip")
+    return _sum([x, skip], name)
+
+
+def _sum(terms: list[Any], name: str) -> Any:
+    total = layers.Add(name=f"{name}_sum")(terms)
+    return layers.Activation("relu", name=f"{name}_activation")(total)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -1,0 +1,70 @@
+"""Sides of a comparison, each in a process of its own, in turn."""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+
+def memory(field):
+    """A field of /proc/self/status in megabytes: "VmHWM" is the peak, "RssAnon" without files."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(dict(line.split(":") for line in lines)[field].split()[0]) / 1024
+
+
+class PeakMemory(threading.Thread):
+    """Peak of the memory that is not that of mapped files, looked at 50 times a second."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.done = threading.Event()
+        self.peak = 0.0
+
+    def run(self):
+        while not self.done.wait(0.02):
+            self.peak = max(self.peak, memory("RssAnon"))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.join()
+
+
+def compare(sides, parser):
+    """Run each side in turn and take medians.
+
+    Parameters
+    ----------
+    sides : dict of str to callable
+        Each takes the parsed arguments and returns a dict of figures.
+    parser : argparse.ArgumentParser
+        Options of the script.
+
+    Returns
+    -------
+    dict of str to dict of str to float, or None
+        None in the process of one side.
+    """
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--side", choices=sides, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.side:
+        print(json.dumps(sides[arguments.side](arguments)))
+        return None
+    found = {side: [] for side in sides}
+    for _ in range(arguments.rounds):
+        for side in sides:
+            command = [sys.executable, *sys.argv, "--side", side]
+            out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            found[side].append(json.loads(out.splitlines()[-1]))
+            print(f"{side}: {found[side][-1]}", flush=True)
+    return {
+        side: {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+        for side, runs in found.items()
+    }
