@@ -8,6 +8,10 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
+
+from sklearn_kpd.datasets import make_faces
+
 
 def memory(field):
     """A field of /proc/self/status in megabytes: "VmHWM" is the peak, "RssAnon" without files."""
@@ -34,6 +38,13 @@ class PeakMemory(threading.Thread):
     def __exit__(self, *_):
         self.done.set()
         self.join()
+
+
+def faces(n_faces):
+    """A thousand generated faces, over and over: images and keypoints."""
+    X, y = make_faces(1000, random_state=0)
+    rows = np.arange(n_faces) % len(X)
+    return X[rows], y.iloc[rows].reset_index(drop=True)
 
 
 def compare(sides, parser):

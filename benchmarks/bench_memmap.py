@@ -9,15 +9,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-from _sides import PeakMemory, compare
-
-from sklearn_kpd.datasets import make_faces
+from _sides import PeakMemory, compare, faces
 
 
 def run(arguments, n_images):
     from sklearn_kpd import KeypointRegressor
 
-    X, y = make_faces(1000, random_state=0)
+    X, y = faces(1000)
     y = y.iloc[np.arange(n_images) % len(X)].reset_index(drop=True)
     with tempfile.TemporaryDirectory() as folder:
         path, shape = Path(folder) / "images.dat", (n_images, 96, 96, 1)

@@ -9,9 +9,9 @@ import os
 import time
 
 import numpy as np
+from _sides import faces
 
 from sklearn_kpd import KeypointRegressor
-from sklearn_kpd.datasets import make_faces
 
 
 def seconds(functions, rounds):
@@ -35,7 +35,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.one_core and hasattr(os, "sched_setaffinity"):  # whatever TensorFlow would take
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    X, y = make_faces(arguments.faces, random_state=0)
+    X, y = faces(arguments.faces)
     for network in ("cnn", "heatmap"):
         fitted = KeypointRegressor(network, epochs=1, verbose=0, random_state=0)
         fitted.fit(X[:64], y[:64])

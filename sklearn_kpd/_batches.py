@@ -61,10 +61,10 @@ class Batches(keras.utils.PyDataset):
         seed: int | None = None,
         epoch: int = 0,
     ) -> None:
-        # One thread prefetches, and that is enough for OpenCV; a second one measured a fifth
-        # faster with imgaug, and a third no faster than two.
-        slow = any(augmentation.engine == "imgaug" for augmentation in augmentations)
-        super().__init__(workers=2 if slow else 1)
+        # Two threads prefetch; a third was no faster, even with imgaug. With one, Keras would leave
+        # it to tf.data and its autotuning, for whose thread TensorFlow waits at the end of an
+        # epoch. By a race in it that took, every other time, as long as the epoch itself.
+        super().__init__(workers=2)
         self.images = images
         self.rows = rows
         self.values = values
