@@ -62,6 +62,8 @@ def check_estimator(estimator: BaseEstimator) -> None:
             raise ValueError(
                 f"{kind.__name__} has an attribute {name[:80]!r} that no fit gives it"
             )
+    n_features = learnt.get("n_features_in_", 1)
+    _require(_is_integer(n_features) and n_features > 0, "n_features_in_")
     if learnt and isinstance(estimator, KeypointRegressor):
         _check_names(estimator, learnt, _REGRESSOR)
         _check_regressor(estimator)

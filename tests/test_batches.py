@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from keras.src.trainers.data_adapters import get_data_adapter
 
 from sklearn_kpd import AugmentTransformer
 from sklearn_kpd._batches import Batches, draw_rows
@@ -97,6 +98,12 @@ def test_training_is_the_same_whatever_the_number_of_threads(faces, engine, monk
         found.append(regressor.fit(transformer.fit_transform(X, y), y).history_)
     assert found[0] == found[1] == found[2]
     assert len(set(found[0]["rmse"])) == 3
+
+
+def test_tensorflow_does_not_tune_the_pipeline(data):
+    # Whose thread it would wait for at the end of an epoch.
+    dataset = get_data_adapter(make(data)).get_tf_dataset()
+    assert dataset.options().autotune.enabled is False
 
 
 def test_the_global_random_state_is_left_alone(data):

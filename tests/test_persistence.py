@@ -25,6 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 
 import sklearn_kpd
 from sklearn_kpd import AugmentSampler, AugmentTransformer, KeypointRegressor, losses
+from sklearn_kpd._estimator_checks import check_estimator
 from sklearn_kpd.exceptions import (
     BrokenFileError,
     ChangedFileError,
@@ -688,6 +689,14 @@ def tuple_of(*items):
 def test_attributes_that_do_not_fit(load_changed, attribute, value):
     with pytest.raises(BrokenFileError):
         load_changed(lambda m: m["estimator"]["attributes"].update({attribute: value}))
+
+
+@pytest.mark.parametrize("value", [0, -1, True, None])
+def test_numbers_of_features_that_no_fit_finds(value):
+    scaler = StandardScaler().fit([[1.0]])
+    scaler.n_features_in_ = value
+    with pytest.raises(ValueError, match="n_features_in_ does not fit"):
+        check_estimator(scaler)
 
 
 @pytest.mark.parametrize("attribute", ["image_shape_", "model_", "history_", "calibration_"])
