@@ -61,9 +61,9 @@ class Batches(keras.utils.PyDataset):
         seed: int | None = None,
         epoch: int = 0,
     ) -> None:
-        # Two threads prefetch; a third was no faster, even with imgaug. With one, Keras would leave
-        # it to tf.data and its autotuning, for whose thread TensorFlow waits at the end of an
-        # epoch. By a race in it that took, every other time, as long as the epoch itself.
+        # Two threads prefetch; a third was no faster, even with imgaug. With one, Keras would
+        # leave it to tf.data and its autotuning, for whose thread TensorFlow waits at the end of
+        # an epoch: by a race in it, every other time, for as long as the epoch itself had taken.
         super().__init__(workers=2)
         self.images = images
         self.rows = rows

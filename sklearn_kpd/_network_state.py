@@ -19,6 +19,7 @@ import tensorflow as tf  # what Keras does not offer: a look at a variable befor
 
 from sklearn_kpd import losses, networks
 from sklearn_kpd._archive import is_plain
+from sklearn_kpd._inference import infer, n_computed
 from sklearn_kpd._training_state import (
     restore_training_state,
     training_state,
@@ -111,6 +112,8 @@ TENSORFLOW_VERSION: str = tf.__version__
 
 # Metrics keep a few numbers more, which are not kept in the file.
 _SPARE_ELEMENTS = 1000
+# A network that computes more numbers for an image, 256 MB, may be meant to; it is not tried.
+_LARGEST_TRIAL = 2**26
 
 
 class Trusted:
@@ -263,7 +266,20 @@ def unpack_network(config: Any, values: list[Array], trusted: Trusted) -> keras.
     if expected != [_form(value) for value in values]:
         raise BrokenFileError("The weights in the file do not fit the network.")
     restore_training_state(model, values)
+    _try(model)
     return model
+
+
+def _try(model: keras.Model) -> None:
+    """Run a network on a black image, if that is a small thing to do."""
+    shape = model.input_shape[1:]
+    try:
+        if n_computed(model, shape) <= _LARGEST_TRIAL:
+            infer(model, np.zeros((1, *shape), np.float32))
+    except Exception as error:  # of layers with odd settings, nearly anything
+        raise BrokenFileError(
+            f"The network in the file does not run: {type(error).__name__}: {str(error)[:500]}"
+        ) from error
 
 
 def _form(values: Any) -> tuple[tuple[int, ...], str]:
