@@ -8,13 +8,8 @@ import argparse
 import gc
 import subprocess
 import sys
-from pathlib import Path
 
-
-def resident():
-    """Megabytes, on Linux."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 2**20
+from _sides import memory
 
 
 def fit_ours(X, y):
@@ -46,7 +41,7 @@ def growth(side, n_fits):
     for _ in range(n_fits):
         SIDES[side](X, y.to_numpy())
         gc.collect()
-        sizes.append(resident())
+        sizes.append(memory("VmRSS"))
     return (sizes[-1] - sizes[5]) / (n_fits - 6)
 
 

@@ -127,12 +127,12 @@ def test_tta_is_symmetric(faces):
 @pytest.mark.parametrize("named", [True, False])
 def test_tta_by_moves_is_the_mean_of_what_is_found_in_copies(faces, named):
     X, y = faces
-    fitted = tiny_regressor(tta="moves").fit(X, y if named else y.to_numpy())
+    fitted = tiny_regressor(tta="moves", epochs=60).fit(X, y if named else y.to_numpy())
     copies = _predict_copies(fitted._network_pixels, X, fitted.flip_permutation_)
     assert len(copies) == (8 if named else 4)
     np.testing.assert_allclose(fitted.predict(X), np.mean(copies, axis=0), atol=1e-4)
     plain = fitted.set_params(tta=None).predict(X)
-    assert np.abs(np.mean(copies, axis=0) - plain).max() > 1e-3
+    assert 1e-3 < np.abs(np.mean(copies, axis=0) - plain).max() < 5
 
 
 def test_tta_by_moves_needs_points(faces):

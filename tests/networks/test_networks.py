@@ -14,6 +14,14 @@ def test_every_network_takes_every_size(name, image_shape):
     assert model(images).shape == (2, 8)
 
 
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_layers_are_named_alike_whatever_was_built_before(name):
+    # TensorFlow sums gradients in the order of the names.
+    first, second = (networks.NETWORKS[name]((96, 96, 1), 30) for _ in range(2))
+    assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
+    assert [w.path for w in first.weights] == [w.path for w in second.weights]
+
+
 @pytest.mark.parametrize("size", [(24, 24), (16, 24), (24, 10)])
 def test_soft_argmax_of_a_sharp_peak_is_its_place(size):
     height, width = size
