@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from sklearn_kpd import AugmentTransformer
-from sklearn_kpd._opencv import cv2
+from sklearn_kpd._common.opencv import cv2
 from sklearn_kpd.augment._imgaug import Keypoint, KeypointsOnImage, iaa
 from sklearn_kpd.augment.draw import draw
 from sklearn_kpd.datasets import make_faces

@@ -23,7 +23,7 @@ _REGRESSOR = {
     "_random_state",
 }  # fmt: skip
 _AUGMENTATION = {"image_shape_", "n_features_in_", "augmentation_"}
-_OPTIONAL = {"feature_names_in_"}
+_OPTIONAL = {"feature_names_in_", "_split_seed"}
 
 
 def learnt_attributes(estimator: BaseEstimator) -> dict[str, Any]:

@@ -19,8 +19,8 @@ import tensorflow as tf  # what Keras does not offer: a look at a variable befor
 
 from sklearn_kpd import losses, networks
 from sklearn_kpd._archive import is_plain
-from sklearn_kpd._inference import infer, n_computed
-from sklearn_kpd._training_state import (
+from sklearn_kpd._inference.compiled import infer, n_computed
+from sklearn_kpd._training.state import (
     restore_training_state,
     training_state,
     training_variables,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 PACKAGE = "sklearn_kpd"
@@ -273,6 +274,31 @@ def get(loss: Any, pixels_per_unit: float, **options: Any) -> keras.losses.Loss:
         return LOSSES[loss](**options)
     except TypeError as error:
         raise ValueError(f"loss={loss!r} does not take this option: {error}") from error
+
+
+def leaves_missing_out(loss: Any, n_outputs: int) -> bool:
+    """Whether a loss is a number where some labels are NaN.
+
+    Parameters
+    ----------
+    loss : keras.losses.Loss
+        Of ours, of Keras' or of the user's.
+    n_outputs : int
+        Coordinates of a row.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from sklearn_kpd import losses
+    >>> losses.leaves_missing_out(losses.MaskedHuber(), 4)
+    True
+    >>> losses.leaves_missing_out(keras.losses.MeanAbsoluteError(), 4)
+    False
+    """
+    y_true = np.zeros((2, n_outputs), np.float32)
+    y_true[0, 0] = np.nan
+    value = loss(y_true, np.ones_like(y_true))
+    return bool(np.isfinite(keras.ops.convert_to_numpy(value)).all())
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -8,8 +8,8 @@ from scipy.fft import dct
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from sklearn_kpd._opencv import cv2
-from sklearn_kpd._schemes import find_schemes, nearest_scheme
+from sklearn_kpd._common.opencv import cv2
+from sklearn_kpd._common.schemes import find_schemes, nearest_scheme
 from sklearn_kpd.images import Array, as_images, grey_level_gain, to_grey_levels
 from sklearn_kpd.keypoints import check_keypoints
 

@@ -1,6 +1,7 @@
 """KeypointRegressor: a Keras CNN that finds keypoints, as a scikit-learn regressor."""
 
 import contextlib
+import copy
 import os
 import warnings
 from numbers import Integral, Real
@@ -8,51 +9,49 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils._tags import Tags
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
+from numpy.typing import ArrayLike
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_kpd import losses, metrics, networks
-from sklearn_kpd._averaging import AveragedWeights, ema_momentum
-from sklearn_kpd._batches import Batches
-from sklearn_kpd._checkpoints import Checkpoint, fingerprint
-from sklearn_kpd._export import MirrorBack, SelectOutputs, serving_model, write
-from sklearn_kpd._inference import infer
-from sklearn_kpd._mixed_precision import in_single_precision, unscaled
-from sklearn_kpd._moves import (
-    Predict,
-    calibrate,
-    calibrated,
-    flip_averaged,
-    mean_and_spread,
+from sklearn_kpd._common.keras import n_replicas
+from sklearn_kpd._common.schemes import IntArray, nearest_scheme
+from sklearn_kpd._common.sklearn import HasMethods, Interval, StrOptions, check_sample_weight
+from sklearn_kpd._inference.calibration import calibrate, calibrated
+from sklearn_kpd._inference.export import serving_model, write
+from sklearn_kpd._inference.predictor import Predictor
+from sklearn_kpd._training.averaging import ema_momentum
+from sklearn_kpd._training.build import build_network, start_from_mean
+from sklearn_kpd._training.callbacks import make_callbacks
+from sklearn_kpd._training.checkpoints import Checkpoint, fingerprint
+from sklearn_kpd._training.data import (
+    LabelledImages,
+    Run,
+    Schemes,
+    make_schemes,
+    make_split,
+    training_batches,
+    validation_batches,
 )
-from sklearn_kpd._schedules import SCHEDULES, CosineDecay
-from sklearn_kpd._schemes import (
-    IntArray,
-    best_scheme,
-    find_schemes,
-    from_scheme_outputs,
-    nearest_scheme,
-    to_scheme_outputs,
-)
-from sklearn_kpd._scikeras import KerasRegressorBase
+from sklearn_kpd._training.optimizer import compile_model, make_optimizer
+from sklearn_kpd._training.options import check_options
+from sklearn_kpd._training.schedules import SCHEDULES
+from sklearn_kpd._training.scikeras import KerasRegressorBase
+from sklearn_kpd._training.train import Outcome, schedule_callbacks, train
 from sklearn_kpd.augment.images import AugmentedImages
-from sklearn_kpd.images import Array, check_images, grey_level_gain, to_grey_levels
+from sklearn_kpd.images import check_images, grey_level_gain
 from sklearn_kpd.keypoints import (
     FloatArray,
     Keypoints,
     check_keypoints,
     columns_from_names,
     flip_permutation,
-    from_units,
     pixels_per_unit,
-    to_units,
 )
 from sklearn_kpd.losses import PixelRMSE
-from sklearn_kpd.missing import POLICIES, apply_policy
-from sklearn_kpd.model_selection import MIN_SHARE
+from sklearn_kpd.missing import POLICIES
 
+# Images that predict looks at together, if the batches of training are not larger.
 _PREDICTION_BATCH = 64
 
 
@@ -260,7 +259,16 @@ class KeypointRegressor(KerasRegressorBase):
         self.random_state = random_state
         self._set_routed(routed)
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "KeypointRegressor":
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> "KeypointRegressor":
         """Train the network.
 
         Parameters
@@ -271,6 +279,16 @@ class KeypointRegressor(KerasRegressorBase):
             Keypoints in pixels, NaN where not labelled.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows.
+        groups : array-like of shape (n,), default=None
+            Rows of one group, such as faces of one photograph or frames of one video, are never
+            on both sides of the validation split.
+
+            .. versionadded:: 0.2
+        X_val, y_val : as X and y, default=None
+            Rows to validate on, in place of a share of `X` and `y`. In a Pipeline, name them in
+            ``Pipeline(..., transform_input=["X_val"])``.
+
+            .. versionadded:: 0.2
 
         Returns
         -------
@@ -280,10 +298,18 @@ class KeypointRegressor(KerasRegressorBase):
         ------
         ValueError
             For parameters or data that are wrong; the message says what to do.
-        """
-        return self._fit(X, y, sample_weight, go_on=self.warm_start, one_epoch=False)
+        DivergedError
+            If the loss became NaN or infinite.
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "KeypointRegressor":
+        Whatever error ends it, the estimator is as it was before.
+        """
+        return self._fit(
+            X, y, sample_weight, groups, X_val, y_val, goes_on=self.warm_start, whole=True
+        )
+
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None
+    ) -> "KeypointRegressor":
         """Train for one more epoch, on all rows and at the optimizer's own learning rate.
 
         Parameters
@@ -295,128 +321,220 @@ class KeypointRegressor(KerasRegressorBase):
         -------
         self
         """
-        return self._fit(X, y, sample_weight, go_on=True, one_epoch=True)
+        return self._fit(X, y, sample_weight, None, None, None, goes_on=True, whole=False)
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, *, go_on: bool, one_epoch: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+        X_val: Any,
+        y_val: Any,
+        *,
+        goes_on: bool,
+        whole: bool,
     ) -> "KeypointRegressor":
         # 1 validate
+        goes_on = goes_on and hasattr(self, "model_")
+        self._check_parameters()
+        learnt, data = self._read(X, y, sample_weight, groups, reset=not goes_on)
+        held_out = learnt._read_held_out(X_val, y_val)
+        run = learnt._plan(data, goes_on=goes_on, whole=whole)
+
+        # 2 split, missing-label policy, labelling schemes
+        share = self.validation_split if whole and held_out is None else 0.0
+        split = make_split(data, share, learnt._split_seed, self.missing)
+        schemes = learnt._find_schemes(data.values[split.rows], reset=not goes_on)
+
+        # 3 pixels ▶ network units, and 4 batches, each drawn anew
+        sizes = {"batch_size": self.batch_size}
+        training = training_batches(data, split, schemes, run, sampling=self.sampling, **sizes)
+        if held_out is None:
+            held_out, rows = data, split.validation
+        else:
+            rows = np.flatnonzero(~np.isnan(held_out.values).all(axis=1))
+        validation = validation_batches(held_out, rows, schemes, **sizes)
+
+        # 5 masked loss ▶ Keras ▶ history_
+        n_batches = run.epochs * len(training)
+        if not goes_on:
+            learnt._build(training, data.values.shape[1], n_batches)
+        callbacks = make_callbacks(self.callbacks, self._routed("callbacks"))
+        callbacks += schedule_callbacks(
+            learnt.model_,
+            run,
+            n_batches,
+            callbacks,
+            schedule=self.learning_rate_schedule,
+            patience=None if validation is None else self.patience,
+        )
+        outcome = train(learnt.model_, training, validation, run, callbacks, verbose=self.verbose)
+        learnt.history_ = outcome.history
+
+        # 6 calibrate
+        if validation is not None:
+            learnt.calibration_ = learnt._calibrated(held_out, rows, schemes)
+        self._take_over(learnt)
+        self._finish(run, outcome)
+        return self
+
+    def _check_parameters(self) -> None:
         self._validate_params()
-        network = networks.get(self.network)
-        go_on = go_on and hasattr(self, "model_")
+        check_options(self._routed("fit"), self._routed("compile"))
+        if n_replicas() > 1:
+            raise ValueError(
+                "fit inside a tf.distribute strategy with several devices would average "
+                "gradients wrongly where labels are missing: fit outside of its scope."
+            )
+
+    def _read(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+        *,
+        reset: bool,
+    ) -> tuple["KeypointRegressor", LabelledImages]:
+        """Read the data; what is learnt goes to a copy, so that failing changes nothing."""
+        learnt = self._unfitted() if reset else copy.copy(self)
         images, augmentations = _unwrap(X)
-        images = check_images(self, images, self.image_shape, reset=not go_on)
+        images = check_images(learnt, images, self.image_shape, reset=reset)
+        keypoints = check_keypoints(y)
+        check_consistent_length(images, keypoints.values, groups)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, images, ensure_non_negative=True)
+        learnt._check_targets(keypoints, reset=reset)
+        gain = grey_level_gain(images, None if reset else self.float_gain_)
+        if reset:
+            learnt.float_gain_ = gain if images.dtype.kind == "f" else None
+            learnt.calibration_ = None
+            learnt._set_flip(keypoints, augmentations)
+        return learnt, LabelledImages(
+            images,
+            gain,
+            keypoints.values,
+            columns=None if keypoints.names is None else columns_from_names(keypoints.names),
+            sample_weight=sample_weight,
+            groups=None if groups is None else np.asarray(groups),
+            augmentations=augmentations,
+        )
+
+    def _read_held_out(self, X: Any, y: Any) -> LabelledImages | None:
+        """Read the user's own validation rows, if there are any."""
+        if X is None and y is None:
+            return None
+        if X is None or y is None:
+            raise ValueError("X_val and y_val belong together: one of them is None.")
+        images = check_images(self, X, reset=False)
         keypoints = check_keypoints(y)
         check_consistent_length(images, keypoints.values)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
-        self._check_targets(keypoints, reset=not go_on)
-        if not go_on:
-            self._set_flip(keypoints, augmentations)
-        rng = check_random_state(self.random_state)
-        self._random_state = None if self.random_state is None else rng.randint(2**31 - 1)
+        self._check_targets(keypoints, reset=False)
+        return LabelledImages(images, grey_level_gain(images, self.float_gain_), keypoints.values)
+
+    def _plan(self, data: LabelledImages, *, goes_on: bool, whole: bool) -> Run:
+        """Decide on seeds and epochs, and look for a training that was killed."""
+        self._random_state = None
+        if self.random_state is not None:
+            rng = check_random_state(self.random_state)
+            self._random_state = rng.randint(2**31 - 1)
         seed = self._random_state
         if seed is None:  # the global state of NumPy is nobody's to move
             seed = int(np.random.default_rng().integers(2**31 - 1))
         checkpoint = None
-        if self.checkpoint_dir is not None and not go_on:
-            settings = [self._training_settings(), keypoints, sample_weight, augmentations]
-            checkpoint = Checkpoint(self.checkpoint_dir, fingerprint(images, settings), seed)
-            seed = checkpoint.seed
-
-        # 2 missing-label policy and labelling schemes, on the training rows alone
-        rows = np.arange(len(images)) if sample_weight is None else np.flatnonzero(sample_weight)
-        if not len(rows):
-            raise ValueError("sample_weight is 0 for every row: there is nothing to learn.")
-        training, validation = _split(rows, 0 if one_epoch else self.validation_split, seed)
-        columns = None if keypoints.names is None else columns_from_names(keypoints.names)
-        # a row with no label has nothing to validate
-        validation = validation[~np.isnan(keypoints.values[validation]).all(axis=1)]
-        kept, values = apply_policy(self.missing, keypoints.values[training], columns)
-        training = training[kept]
-        labelled = ~np.isnan(keypoints.values)
-        if not go_on:
-            self._set_schemes(labelled[training])
-        row_schemes = nearest_scheme(labelled, self.schemes_)
-
-        # 3 pixels ▶ network units and 4 batches, drawn anew every epoch
-        gain = grey_level_gain(images, self.float_gain_ if go_on else None)
-        if not go_on:
-            self.float_gain_ = gain if images.dtype.kind == "f" else None
-
-        def batches(rows: Array, values: FloatArray, **options: Any) -> Batches:
-            weights = None if sample_weight is None else sample_weight[rows]
-            return Batches(
-                images,
-                rows,
-                values,
-                gain=gain,
-                batch_size=self.batch_size,
-                row_schemes=row_schemes[rows],
-                n_schemes=len(self.schemes_),
-                sample_weight=weights,
-                **options,
-            )
-
-        first_epoch = 0
-        if go_on:
-            first_epoch = self.current_epoch
-        elif checkpoint is not None:
-            first_epoch = checkpoint.n_epochs
-        training_set = batches(
-            training,
-            values,
-            augmentations=augmentations,
-            row_shares=_label_shares(values) if self.sampling == "labels" else None,
+        if self.checkpoint_dir is not None and not goes_on:
+            settings = [
+                self._training_settings(), data.values, data.columns, data.sample_weight,
+                data.groups, data.augmentations,
+            ]  # fmt: skip
+            checkpoint = Checkpoint(self.checkpoint_dir, fingerprint(data.images, settings), seed)
+        run = Run(
             seed=seed,
-            epoch=first_epoch,
-        )
-        validation_set = None
-        if len(validation):
-            validation_set = batches(validation, keypoints.values[validation])
+            deterministic_seed=self._random_state,
+            epochs=self.epochs if whole else 1,
+            whole=whole,
+            goes_on=goes_on,
+            history=self.history_ if goes_on else {},
+            checkpoint=checkpoint,
+        ).resumed()
+        # A fit that goes on holds the same rows out as the first one.
+        if not goes_on or getattr(self, "_split_seed", None) is None:
+            self._split_seed = run.seed
+        return run
 
-        # 5 masked loss ▶ Keras ▶ history_
-        epochs = 1 if one_epoch else self.epochs
-        n_batches = epochs * len(training_set)
-        if not go_on:
-            n_outputs = len(self.schemes_) * keypoints.values.shape[1]
-            self.model_ = self._build(network, self.image_shape_, n_outputs)
-            _check_output(self.model_, n_outputs)
-            _start_from_mean(self.model_, training_set)
-            scale = pixels_per_unit(self.image_shape_[:2])
-            self._compile(
-                losses.get(self.loss, scale, **self._routed("loss")),
-                [PixelRMSE(scale)],
-                ema_momentum(self.weight_average, n_batches),
-            )
-        callbacks = []
-        if not one_epoch:
-            callbacks = self._fit_callbacks_for(n_batches, validated=validation_set is not None)
-        if unscaled(self.model_.optimizer).use_ema:
-            callbacks.append(AveragedWeights())
-        if checkpoint is not None:
-            checkpoint.restore(self.model_, callbacks)
-            callbacks.append(checkpoint)
-            self.history_ = {name: list(values) for name, values in checkpoint.history.items()}
-            epochs = 0 if checkpoint.stopped else epochs - checkpoint.n_epochs
-        interrupted = self._train(
-            training_set, validation_set, epochs=epochs, callbacks=callbacks, go_on=first_epoch > 0
+    def _find_schemes(self, values: FloatArray, *, reset: bool) -> Schemes:
+        if reset:
+            found = make_schemes(~np.isnan(values), self.schemes)
+            self.schemes_, self._output_schemes = found.patterns, found.chosen
+        return Schemes(self.schemes_, self._output_schemes)
+
+    def _build(self, training: Any, n_coordinates: int, n_batches: int) -> None:
+        """Make and compile a new network."""
+        n_outputs = len(self.schemes_) * n_coordinates
+        scale = pixels_per_unit(self.image_shape_[:2])
+        loss = losses.get(self.loss, scale, **self._routed("loss"))
+        _check_loss(loss, training.values, len(self.schemes_), n_outputs)
+        defaults = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
+        optimizer = make_optimizer(self.optimizer, defaults, self._routed("optimizer"))
+        self.model_ = build_network(
+            networks.get(self.network),
+            self.image_shape_,
+            n_outputs,
+            self._routed("network"),
+            seed=self._random_state,
+            mixed_precision=self.mixed_precision,
         )
-        if interrupted:
+        start_from_mean(self.model_, training)
+        options = self._routed("compile")
+        compile_model(
+            self.model_,
+            optimizer,
+            loss,
+            [PixelRMSE(scale), *(options.pop("metrics", None) or [])],
+            ema_momentum(self.weight_average, n_batches),
+            options,
+        )
+
+    def _calibrated(
+        self, data: LabelledImages, rows: IntArray, schemes: Schemes
+    ) -> FloatArray | None:
+        """Fit the spread of predictions to their errors on the validation rows."""
+        if data.values.shape[1] % 2:  # no points
+            return self.calibration_
+        found, spread = self._predictor().pixels_and_spread(
+            data.images, data.gain, rows=rows, batch_size=self._prediction_batch
+        )
+        errors = found - data.values[rows]
+        row_schemes = schemes.of_rows(data.values[rows])
+        errors[row_schemes[:, np.newaxis] != schemes.chosen] = np.nan
+        return self.calibration_ if np.isnan(errors).all() else calibrate(spread, errors)
+
+    def _unfitted(self) -> "KeypointRegressor":
+        """Copy the parameters, and nothing that was learnt."""
+        unfitted = copy.copy(self)
+        for name in _learnt(self):
+            delattr(unfitted, name)
+        return unfitted
+
+    def _take_over(self, learnt: "KeypointRegressor") -> None:
+        """Assign what was learnt, all at once and last."""
+        for name in _learnt(self) - _learnt(learnt):
+            delattr(self, name)
+        for name in vars(learnt).keys() - self.get_params(deep=False).keys():
+            setattr(self, name, getattr(learnt, name))
+
+    def _finish(self, run: Run, outcome: Outcome) -> None:
+        if outcome.interrupted:
             warnings.warn(
-                f"Training was interrupted in epoch {self.current_epoch}; the estimator has the "
-                "best weights so far.",
-                stacklevel=3,
+                f"Training was interrupted in epoch {len(self.history_['loss'])}; the estimator "
+                "has the best weights so far.",
+                stacklevel=4,
             )
-        if not go_on:
-            self.calibration_ = None
-        if len(validation):
-            self._calibrate(images, gain, validation, keypoints.values, row_schemes)
-        if checkpoint is not None and not interrupted:
-            checkpoint.remove()
-        return self
+        elif run.checkpoint is not None:
+            run.checkpoint.remove()
 
-    def predict(self, X: Any, return_std: bool = False) -> Any:
+    def predict(self, X: Any, return_std: bool = False, scheme: ArrayLike | None = None) -> Any:
         """Find the keypoints.
 
         Parameters
@@ -427,6 +545,13 @@ class KeypointRegressor(KerasRegressorBase):
             Whether to return a standard deviation too, of what is predicted about what a label
             would be. It is measured on slightly moved copies of each image, at some eight times
             the cost, and calibrated on the validation rows of `fit`.
+        scheme : int, array-like of shape (n,), int, or of shape (n, 2 * k), bool, default=None
+            Labelling scheme to predict by: its number in `schemes_`, one for each image, or which
+            coordinates each image is asked for, or is labelled with, such as ``y.notna()``; the
+            nearest scheme is taken then. None predicts each coordinate by the fullest scheme that
+            has it.
+
+            .. versionadded:: 0.2
 
         Returns
         -------
@@ -438,24 +563,34 @@ class KeypointRegressor(KerasRegressorBase):
         Raises
         ------
         ValueError
-            For images of another size than at fit, or `return_std` after a fit without
-            validation rows.
+            For images of another size than at fit, an unknown scheme, or `return_std` with a
+            scheme or after a fit without validation rows.
         """
         check_is_fitted(self)
         self._check_tta()
         images = check_images(self, X, reset=False)
+        predictor = self._predictor(scheme, len(images))
         gain = grey_level_gain(images, self.float_gain_)
         shape = len(images), *self.y_shape_
         if not return_std:
-            return self._by_batch(self._predict_pixels, images, gain).reshape(shape)
+            found = predictor.pixels(images, gain, batch_size=self._prediction_batch)
+            return found.reshape(shape)
+        if scheme is not None:
+            raise ValueError(
+                "return_std=True is calibrated for the scheme that predict takes by itself: leave "
+                "scheme out, or return_std."
+            )
         if self.calibration_ is None:
             raise ValueError(
                 "return_std=True needs a spread that was calibrated on validation rows, and there "
-                "were none with labels of points: fit with validation_split above 0."
+                "were none with labels of points: fit with validation_split above 0, so large "
+                "that it holds a row out, or pass X_val and y_val to fit."
             )
-        found = self._by_batch(self._pixels_and_spread, images, gain)
-        y_std = calibrated(found[:, 1], self.calibration_)
-        return found[:, 0].reshape(shape), y_std.reshape(shape)
+        found, spread = predictor.pixels_and_spread(
+            images, gain, batch_size=self._prediction_batch
+        )
+        y_std = calibrated(spread, self.calibration_)
+        return found.reshape(shape), y_std.reshape(shape)
 
     def export(self, path: Any) -> None:
         """Write what `predict` does to a file that is served without this package.
@@ -484,18 +619,7 @@ class KeypointRegressor(KerasRegressorBase):
             raise ValueError(
                 "export cannot move images: set_params(tta='flip') or set_params(tta=None) first."
             )
-        n_outputs = self.schemes_.shape[1]
-        size = self.image_shape_[:2]
-        to_pixels = SelectOutputs(
-            self._output_schemes * n_outputs + np.arange(n_outputs),
-            pixels_per_unit(size),
-            from_units(np.zeros((1, n_outputs)), size)[0],
-        )
-        mirror_back = None
-        if self.tta == "flip":
-            mirror_back = MirrorBack(self.flip_permutation_, size[1])
-        network = self.model_ if self.mixed_precision is None else in_single_precision(self.model_)
-        write(serving_model(network, to_pixels, self.y_shape_, mirror_back), path)
+        write(serving_model(self._predictor(), self.y_shape_), path)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² of the labelled values, averaged over the coordinates.
@@ -554,73 +678,35 @@ class KeypointRegressor(KerasRegressorBase):
         if self.tta == "moves" and len(self.y_shape_) == 0:
             raise ValueError("tta='moves' moves points, and y has single coordinates.")
 
-    def _set_schemes(self, labelled: Array) -> None:
-        n_outputs = labelled.shape[1]
-        self.schemes_ = np.ones((1, n_outputs), dtype=bool)
-        if self.schemes is not None:
-            self.schemes_ = find_schemes(labelled, MIN_SHARE)
-        rows = nearest_scheme(labelled, self.schemes_)
-        self._output_schemes = best_scheme(labelled, rows, len(self.schemes_))
+    def _predictor(self, scheme: ArrayLike | None = None, n_images: int = 0) -> Predictor:
+        return Predictor(
+            model=self.model_,
+            image_size=self.image_shape_[:2],
+            n_schemes=len(self.schemes_),
+            schemes=self._output_schemes if scheme is None else self._schemes_of(scheme, n_images),
+            permutation=self.flip_permutation_,
+            tta=self.tta,
+        )
 
-    def _calibrate(
-        self, images: Array, gain: float, rows: Array, values: FloatArray, row_schemes: IntArray
-    ) -> None:
-        """Fit the spread of predictions to their errors on the validation rows."""
-        if values.shape[1] % 2:  # no points
-            return
-        found = self._by_batch(self._pixels_and_spread, images, gain, rows)
-        errors = found[:, 0] - values[rows]
-        errors[row_schemes[rows, np.newaxis] != self._output_schemes] = np.nan
-        if not np.isnan(errors).all():
-            self.calibration_ = calibrate(found[:, 1], errors)
-
-    def _by_batch(
-        self, function: Predict, images: Array, gain: float, rows: Array | None = None
-    ) -> FloatArray:
-        """Apply a function to images in grey levels, a batch at a time."""
-        size = max(self.batch_size, _PREDICTION_BATCH)
-        batches = [
-            slice(start, start + size) if rows is None else rows[start : start + size]
-            for start in range(0, len(images) if rows is None else len(rows), size)
-        ]
-        return np.concatenate([function(to_grey_levels(images[batch], gain)) for batch in batches])
-
-    def _predict_pixels(self, images: Array) -> FloatArray:
-        if self.tta == "flip":
-            return flip_averaged(self._network_pixels, images, self.flip_permutation_)
-        if self.tta == "moves":
-            return self._pixels_and_spread(images)[:, 0]
-        return self._network_pixels(images)
-
-    def _pixels_and_spread(self, images: Array) -> FloatArray:
-        """What is predicted, and the spread over moved copies: (n, 2, n_outputs)."""
-        mean, spread = mean_and_spread(self._network_pixels, images, self.flip_permutation_)
-        pixels = mean if self.tta == "moves" else self._predict_pixels(images)
-        return np.stack([pixels, spread], axis=1)
-
-    def _network_pixels(self, images: Array) -> FloatArray:
-        """What the network finds in a batch of images in grey levels."""
-        outputs = infer(self.model_, images)
-        units = from_scheme_outputs(outputs, self._output_schemes, len(self.schemes_))
-        return from_units(units.astype(np.float64), self.image_shape_[:2])
-
-    def _fit_callbacks_for(
-        self, n_batches: int, *, validated: bool
-    ) -> list[keras.callbacks.Callback]:
-        """Callbacks of a whole training: the learning rate, and when to stop."""
-        callbacks: list[keras.callbacks.Callback] = []
-        rate = unscaled(self.model_.optimizer)._learning_rate
-        if self.learning_rate_schedule == "cosine" and not isinstance(
-            rate, keras.optimizers.schedules.LearningRateSchedule
-        ):
-            callbacks.append(CosineDecay(float(keras.ops.convert_to_numpy(rate)), n_batches))
-        if self.patience is not None and validated:
-            callbacks.append(
-                keras.callbacks.EarlyStopping(
-                    "val_rmse", mode="min", patience=self.patience, restore_best_weights=True
-                )
+    def _schemes_of(self, scheme: ArrayLike, n_images: int) -> IntArray:
+        """Read `scheme` of predict: one number an image, (n_images, 1)."""
+        chosen, n_schemes = np.asarray(scheme), len(self.schemes_)
+        if chosen.dtype.kind == "b" and chosen.size == n_images * self.schemes_.shape[1]:
+            return nearest_scheme(chosen.reshape(n_images, -1), self.schemes_)[:, np.newaxis]
+        if chosen.dtype.kind not in "iu" or chosen.shape not in ((), (n_images,)):
+            raise ValueError(
+                f"scheme has the shape {chosen.shape} and the type {chosen.dtype}; it may be a "
+                "number, one for each image, or booleans, one for each coordinate of each image."
             )
-        return callbacks
+        if ((chosen < 0) | (chosen >= n_schemes)).any():
+            raise ValueError(
+                f"scheme names the labelling scheme {chosen.max()}; there are {n_schemes}, from 0."
+            )
+        return np.broadcast_to(chosen, n_images).astype(np.intp)[:, np.newaxis]
+
+    @property
+    def _prediction_batch(self) -> int:
+        return max(self.batch_size, _PREDICTION_BATCH)
 
     def _training_settings(self) -> dict[str, Any]:
         """All parameters that decide how a training goes."""
@@ -642,48 +728,27 @@ class KeypointRegressor(KerasRegressorBase):
         return tags
 
 
+def _learnt(estimator: KeypointRegressor) -> set[str]:
+    """Names of attributes that say that an estimator is fitted."""
+    return {name for name in vars(estimator) if name.endswith("_")}
+
+
 def _unwrap(X: Any) -> tuple[Any, tuple[Any, ...]]:
     if isinstance(X, AugmentedImages):
         return X.images, X.augmentations
     return X, ()
 
 
-def _split(rows: Array, validation_split: float, seed: int) -> tuple[Array, Array]:
-    """Rows to train on and rows to validate on, drawn at random."""
-    order = np.random.default_rng(seed).permutation(rows)
-    n_validation = min(int(len(rows) * validation_split), len(rows) - 1)
-    return np.sort(order[n_validation:]), np.sort(order[:n_validation])
-
-
-def _label_shares(values: FloatArray) -> FloatArray:
-    """Share of all labelled values that each row has."""
-    counts = (~np.isnan(values)).sum(axis=1)
-    return counts / counts.sum()
-
-
-def _check_output(model: keras.Model, n_outputs: int) -> None:
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"The network function must return a keras.Model; it returned {model!r}.")
-    if model.output_shape != (None, n_outputs):
-        raise ValueError(
-            f"The network's output must have the shape (None, {n_outputs}), an x and a y for each "
-            f"keypoint, but its shape is {model.output_shape}."
-        )
-    if "float16" in model.output.dtype:  # bfloat16 too
-        raise ValueError(
-            f"The network's output is {model.output.dtype}, too coarse for coordinates: give its "
-            "last layer dtype='float32'."
-        )
-
-
-def _start_from_mean(model: keras.Model, batches: Batches) -> None:
-    """Set the bias of a fully connected last layer to the mean of the labels."""
-    layer = model.layers[-1]
-    if isinstance(layer, keras.layers.Dense) and layer.use_bias:
-        units = to_units(batches.values, batches.images.shape[1:3])
-        units = to_scheme_outputs(units, batches.row_schemes, batches.n_schemes)
-        weights = (~np.isnan(units)).astype(float)
-        if batches.sample_weight is not None:
-            weights *= batches.sample_weight[:, np.newaxis]
-        total = weights.sum(axis=0)
-        layer.bias.assign((weights * np.nan_to_num(units)).sum(axis=0) / np.where(total, total, 1))
+def _check_loss(
+    loss: keras.losses.Loss, values: FloatArray, n_schemes: int, n_outputs: int
+) -> None:
+    """Refuse a loss that takes no NaN where there will be some."""
+    missing = np.isnan(values).any()
+    if not (missing or n_schemes > 1) or losses.leaves_missing_out(loss, n_outputs):
+        return
+    reason = "labels are missing" if missing else "each row has labels for one scheme alone"
+    advice = "missing='mean'" if missing else "schemes=None"
+    raise ValueError(
+        f"loss={type(loss).__name__}() takes no NaN, and {reason}: use a loss of "
+        f"sklearn_kpd.losses, derive yours from losses.MaskedLoss, or set {advice}."
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.interpolate import BSpline
 from scipy.ndimage import map_coordinates
 
-from sklearn_kpd._opencv import cv2
+from sklearn_kpd._common.opencv import cv2
 from sklearn_kpd.augment.draw import Draw, move_points
 from sklearn_kpd.images import Array
 from sklearn_kpd.keypoints import FloatArray

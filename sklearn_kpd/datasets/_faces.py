@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from sklearn_kpd._opencv import cv2
+from sklearn_kpd._common.opencv import cv2
 from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, columns_from_names
 
 _SIDE = 96

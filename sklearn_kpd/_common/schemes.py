@@ -38,7 +38,7 @@ def find_schemes(labelled: BoolArray, min_share: float) -> BoolArray:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_kpd._schemes import find_schemes
+    >>> from sklearn_kpd._common.schemes import find_schemes
     >>> find_schemes(np.array([[True, False], [True, True], [True, False]] * 10), 0.05)
     array([[ True,  True],
            [ True, False]])
@@ -68,7 +68,7 @@ def nearest_scheme(labelled: BoolArray, schemes: BoolArray) -> IntArray:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_kpd._schemes import nearest_scheme
+    >>> from sklearn_kpd._common.schemes import nearest_scheme
     >>> schemes = np.array([[True, True, True], [True, False, False]])
     >>> nearest_scheme(np.array([[True, True, False], [False, False, False]]), schemes)
     array([0, 1])
@@ -120,7 +120,7 @@ def to_scheme_outputs(values: FloatArray, row_schemes: IntArray, n_schemes: int)
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_kpd._schemes import to_scheme_outputs
+    >>> from sklearn_kpd._common.schemes import to_scheme_outputs
     >>> to_scheme_outputs(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0, 1]), 2)
     array([[ 1.,  2., nan, nan],
            [nan, nan,  3.,  4.]])
@@ -149,7 +149,7 @@ def from_scheme_outputs(outputs: FloatArray, schemes: IntArray, n_schemes: int) 
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_kpd._schemes import from_scheme_outputs
+    >>> from sklearn_kpd._common.schemes import from_scheme_outputs
     >>> from_scheme_outputs(np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([0, 1]), 2)
     array([[1., 4.]])
     """

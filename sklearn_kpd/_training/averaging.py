@@ -20,7 +20,7 @@ def ema_momentum(share: float, n_batches: int) -> float:
 
     Examples
     --------
-    >>> from sklearn_kpd._averaging import ema_momentum
+    >>> from sklearn_kpd._training.averaging import ema_momentum
     >>> ema_momentum(0.05, 2000)
     0.99
     """

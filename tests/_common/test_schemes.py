@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sklearn_kpd import metrics
-from sklearn_kpd._schemes import (
+from sklearn_kpd._common.schemes import (
     best_scheme,
     find_schemes,
     from_scheme_outputs,

@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from keras.src.trainers.data_adapters import get_data_adapter
 
 from sklearn_kpd import AugmentTransformer
-from sklearn_kpd._batches import Batches, draw_rows
+from sklearn_kpd._training.batches import Batches, draw_rows
 from sklearn_kpd.augment import Augmentation
 from tests.helpers import tiny_regressor
 

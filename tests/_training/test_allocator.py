@@ -10,7 +10,7 @@ from tests.helpers import tiny_network, tiny_regressor
 # Prints how many pages the system has to hand out, while a thread takes memory and frees it.
 PAGES = """
 import contextlib, resource, sys, threading
-from sklearn_kpd._memory import freed_memory_kept
+from sklearn_kpd._training.allocator import freed_memory_kept
 
 def work():
     for _ in range(200):
@@ -40,7 +40,7 @@ def test_freed_memory_is_used_again():
 
 
 HELD = """
-from sklearn_kpd._memory import freed_memory_kept
+from sklearn_kpd._training.allocator import freed_memory_kept
 
 def resident():
     with open("/proc/self/status") as status:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_kpd import AugmentTransformer
-from sklearn_kpd._moves import (
+from sklearn_kpd._inference.moves import (
     _predict_copies,
     calibrate,
     calibrated,

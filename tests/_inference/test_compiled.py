@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sklearn_kpd import _inference
-from sklearn_kpd._inference import infer, n_computed
+from sklearn_kpd._inference.compiled import infer, n_computed
 from tests.helpers import tiny_network, tiny_regressor
 
 

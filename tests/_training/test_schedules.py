@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_kpd._schedules import cosine
+from sklearn_kpd._training.schedules import cosine
 
 
 @given(st.floats(0, 1))

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from sklearn_kpd._scikeras import without_retracing_warnings
+from sklearn_kpd._common.keras import IS_TENSORFLOW, without_retracing_warnings
 from sklearn_kpd.images import Array
 
 _NAME = "_sklearn_kpd_infer"
@@ -32,7 +32,7 @@ def infer(model: keras.Model, images: Array) -> Array:
     ndarray of shape (n, n_outputs), float32
     """
     images = images.astype(np.float32, copy=False)
-    if keras.backend.backend() != "tensorflow":
+    if not IS_TENSORFLOW:
         return np.asarray(model.predict_on_batch(images))
     return _compiled(model, images.shape[1:])(images)
 

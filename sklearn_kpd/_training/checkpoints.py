@@ -2,8 +2,13 @@
 
 import hashlib
 import json
+import os
+import platform
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import is_dataclass
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +18,19 @@ from keras.callbacks import EarlyStopping
 from sklearn.base import BaseEstimator
 
 from sklearn_kpd._archive import read_archive, write_archive
-from sklearn_kpd._averaging import AveragedWeights
-from sklearn_kpd._schedules import CosineDecay
-from sklearn_kpd._training_state import restore_training_state, training_state
+from sklearn_kpd._training.averaging import AveragedWeights
+from sklearn_kpd._training.schedules import CosineDecay
+from sklearn_kpd._training.state import restore_training_state, training_state
 from sklearn_kpd.exceptions import PersistenceError
 from sklearn_kpd.images import Array, pieces
 
 _SUFFIX = ".checkpoint"
+# Files of the trainings that go on in this process.
+_running: set[Path] = set()
 # What callbacks know, beside the best weights.
 _KEPT: dict[type, tuple[str, ...]] = {
     EarlyStopping: ("best", "best_epoch", "stopped_epoch", "wait"),
-    CosineDecay: ("done",),
+    CosineDecay: ("_set", "overruled"),
     AveragedWeights: ("in_model",),
 }
 
@@ -47,7 +54,7 @@ def fingerprint(images: Array, settings: Any) -> str:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_kpd._checkpoints import fingerprint
+    >>> from sklearn_kpd._training.checkpoints import fingerprint
     >>> images = np.zeros((2, 4, 4, 1), np.uint8)
     >>> fingerprint(images, {"epochs": 3}) == fingerprint(images, {"epochs": 4})
     False
@@ -114,10 +121,14 @@ class Checkpoint(keras.callbacks.Callback):
                 self._content[name] for name in ("seed", "history", "stopped")
             )
 
-    @property
-    def n_epochs(self) -> int:
-        """Number of epochs that are done."""
-        return len(self.history.get("loss", []))
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Have this training count as running for the length of a block."""
+        _running.add(self.path)
+        try:
+            yield
+        finally:
+            _running.discard(self.path)
 
     def restore(self, model: keras.Model, callbacks: list[keras.callbacks.Callback]) -> None:
         """Give the model its state, and remember whose state is kept beside it.
@@ -129,7 +140,7 @@ class Checkpoint(keras.callbacks.Callback):
         callbacks : list of Callback
             Those that come before this one.
         """
-        self._callbacks = {type(callback): callback for callback in callbacks}
+        self._callbacks = {type(item): item for item in callbacks if type(item) in _KEPT}
         if self._content:
             restore_training_state(model, self._arrays[: self._content["n_state"]])
 
@@ -160,14 +171,14 @@ class Checkpoint(keras.callbacks.Callback):
             self.history.setdefault(name, []).append(float(value))
         state = training_state(self.model)
         content = {
+            "owner": [platform.node(), os.getpid()],
             "seed": self.seed,
             "history": self.history,
             "stopped": stopped,
             "n_state": len(state),
             "callbacks": {
                 kind.__name__: {
-                    name: np.asarray(getattr(callback, name)).item()
-                    for name in _KEPT.get(kind, ())
+                    name: np.asarray(getattr(callback, name)).item() for name in _KEPT[kind]
                 }
                 for kind, callback in self._callbacks.items()
             },
@@ -187,7 +198,8 @@ class Checkpoint(keras.callbacks.Callback):
             content, arrays = read_archive(self.path)
             return content["training"], [arrays[f"{i}.npy"] for i in range(len(arrays))]
         except FileNotFoundError:
-            n_others = len(list(self.path.parent.glob(f"*{_SUFFIX}")))
+            others = filterfalse(_is_running, self.path.parent.glob(f"*{_SUFFIX}"))
+            n_others = len(list(others))
             if not n_others:
                 return {}, []
             reason = f"holds {n_others} training(s) of other data or parameters, which stay there"
@@ -198,3 +210,27 @@ class Checkpoint(keras.callbacks.Callback):
             stacklevel=5,
         )
         return {}, []
+
+
+def _is_running(path: Path) -> bool:
+    """Whether the training of a file goes on, in this process or another, as those of a search do.
+
+    What another machine writes to a folder that is shared counts as running.
+    """
+    try:
+        host, process = read_archive(path)[0]["training"]["owner"]
+    except (OSError, PersistenceError, KeyError, TypeError, ValueError):
+        return False
+    if host != platform.node():
+        return True
+    if process == os.getpid():
+        return path in _running
+    if os.name == "nt":  # where looking for a process by a signal would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from sklearn_kpd._averaging import AveragedWeights, ema_momentum
+from sklearn_kpd._training.averaging import AveragedWeights, ema_momentum
 from tests.helpers import tiny_regressor
 
 

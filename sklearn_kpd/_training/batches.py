@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from sklearn_kpd._schemes import IntArray, to_scheme_outputs
+from sklearn_kpd._common.schemes import IntArray, to_scheme_outputs
 from sklearn_kpd.images import Array, to_grey_levels
 from sklearn_kpd.keypoints import FloatArray, to_units
 
@@ -99,6 +99,16 @@ class Batches(keras.utils.PyDataset):
             return images, units
         return images, units, self.sample_weight[chosen].astype(np.float32)
 
+    def release(self) -> None:
+        """Let go of images and labels, once the training has ended.
+
+        TensorFlow keeps whatever has made batches for it in a table of the process, for ever.
+        """
+        self.images = self.values = np.empty(0)
+        self.row_schemes = self.rows = self._order = np.empty(0, int)
+        self.sample_weight = self.row_shares = None
+        self.augmentations = ()
+
     def on_epoch_end(self) -> None:
         """Draw a new order, and new numbers for the augmentation."""
         self.epoch += 1
@@ -135,7 +145,7 @@ def draw_rows(shares: FloatArray, rng: np.random.Generator) -> IntArray:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_kpd._batches import draw_rows
+    >>> from sklearn_kpd._training.batches import draw_rows
     >>> draw_rows(np.array([0.5, 0.25, 0.25, 0.0]), np.random.default_rng(0))
     array([0, 0, 1, 2])
     """

@@ -10,6 +10,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from sklearn_kpd._inference.predictor import Predictor
+from sklearn_kpd.keypoints import from_units, pixels_per_unit
+
 # What Keras needs for each format, and how Keras calls it.
 _FORMATS = {".onnx": ("onnx", ("onnx", "tf2onnx")), ".tflite": ("litert", ())}
 
@@ -59,34 +62,60 @@ class MirrorBack(layers.Layer):
         return ops.take(keypoints, self.columns, axis=1) * self.sign + self.offset
 
 
-def serving_model(
-    model: keras.Model, to_pixels: layers.Layer, y_shape: tuple[int, ...], mirror_back: Any = None
-) -> keras.Model:
+def serving_model(predictor: Predictor, y_shape: tuple[int, ...]) -> keras.Model:
     """Put what `predict` does around a network.
 
     Parameters
     ----------
-    model : keras.Model
-        From pixels to network units.
-    to_pixels : Layer
-        From the network's outputs to keypoints in pixels.
+    predictor : Predictor
+        With one scheme for each output, and no `tta` but "flip".
     y_shape : tuple of int
         Shape of the keypoints of one image.
-    mirror_back : Layer, optional
-        To average with what is found in mirrored images.
 
     Returns
     -------
     keras.Model
-        From ``images``, uint8, to ``keypoints``.
+        From ``images``, uint8, to ``keypoints``. It computes in float32.
     """
+    model, size = in_single_precision(predictor.model), predictor.image_size
+    n_outputs = len(predictor.schemes)
+    to_pixels = SelectOutputs(
+        predictor.schemes * n_outputs + np.arange(n_outputs),
+        pixels_per_unit(size),
+        from_units(np.zeros((1, n_outputs)), size)[0],
+    )
     images = keras.Input(model.input_shape[1:], dtype="uint8", name="images")
     x = ops.cast(images, "float32")
     keypoints = to_pixels(model(x, training=False))
-    if mirror_back is not None:
+    if predictor.tta == "flip":
         mirrored = to_pixels(model(ops.flip(x, axis=2), training=False))
+        mirror_back = MirrorBack(predictor.permutation, size[1])
         keypoints = (keypoints + mirror_back(mirrored)) / 2
     return keras.Model(images, {"keypoints": ops.reshape(keypoints, (-1, *y_shape))})
+
+
+def in_single_precision(model: keras.Model) -> keras.Model:
+    """Give a network that computes in float32 alone, from the same weights.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of any precision.
+
+    Returns
+    -------
+    keras.Model
+        The model itself if it is one; else a copy that is not compiled.
+    """
+    if all(layer.compute_dtype == "float32" for layer in model.layers):
+        return model
+
+    def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    copy = keras.models.clone_model(model, clone_function=copied, recursive=True)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def write(model: keras.Model, path: Any) -> None:

@@ -10,10 +10,10 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 from sklearn_kpd import AugmentTransformer
-from sklearn_kpd._checkpoints import fingerprint
+from sklearn_kpd._training.checkpoints import fingerprint
 from sklearn_kpd.losses import MaskedHuber
+from tests._training.test_stopping import PressCtrlC
 from tests.helpers import tiny_network, tiny_regressor
-from tests.test_stopping import PressCtrlC
 
 OPTIONS = {"epochs": 6, "batch_size": 8, "patience": 2}
 
@@ -68,7 +68,7 @@ KILLED = """
 import os, signal, sys, time
 import numpy as np
 import joblib
-from tests.test_checkpoints import make
+from tests._training.test_checkpoints import make
 X, y = joblib.load(sys.argv[1])
 rng = np.random.default_rng(0)
 
@@ -104,7 +104,7 @@ def test_killed_at_random_moments_goes_on(kaggle_like, tmp_path):
         check=True,
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     ).stdout
     assert ".checkpoint" in out  # there was something to go on from
     whole = make(None, epochs=40, patience=None).fit(X, y)

@@ -1,0 +1,1 @@
+"""What all the rest stands on: doors to the libraries below, and labelling schemes."""

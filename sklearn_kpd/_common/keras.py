@@ -1,0 +1,204 @@
+"""Door to what is private in Keras and TensorFlow, and to what they keep for the whole process.
+
+No other module takes a private name of theirs but `_training.averaging`, which derives from a
+callback of Keras', and the one that reads networks from files. What each stands for, and what
+would break without it, is said in its function.
+"""
+
+import contextlib
+import logging
+import os
+import random
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras.src.random import seed_generator
+
+IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
+
+
+class _Seeds:
+    """Python's `random`, but for threads that draw their seeds from a source of their own."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self._source = threading.local()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(getattr(self._source, "random", None) or self._module, name)
+
+    @contextlib.contextmanager
+    def from_seed(self, seed: int) -> Iterator[None]:
+        self._source.random = random.Random(seed)
+        try:
+            yield
+        finally:
+            del self._source.random
+
+
+# Keras draws the seed of every initializer and random layer that was given none from Python's
+# global numbers, which any other thread may draw from at the same time. It does so through this
+# name of its module; without it, a seed would hold in one thread alone.
+_seeds = _Seeds(seed_generator.python_random)
+seed_generator.python_random = _seeds
+
+
+def seeded(seed: int | None) -> contextlib.AbstractContextManager[None]:
+    """Have Keras draw the seeds of what this thread makes in a block from a source of its own.
+
+    No state of the process is read or changed, so other threads change nothing.
+
+    Parameters
+    ----------
+    seed : int or None
+        None leaves Keras to Python's global random numbers.
+    """
+    return contextlib.nullcontext() if seed is None else _seeds.from_seed(seed)
+
+
+_counting = threading.Lock()
+_n_deterministic = 0
+_before: dict[str, Any] = {}
+_DETERMINISTIC = "TF_DETERMINISTIC_OPS"
+
+
+@contextlib.contextmanager
+def deterministic(seed: int | None) -> Iterator[None]:
+    """Have TensorFlow's operations deterministic for a block, and as they were afterwards.
+
+    That is a state of the process, as is the seed that TensorFlow then asks for: of blocks that
+    overlap in several threads the first sets them, and the last puts them back. TensorFlow has
+    no public way to turn determinism off again; without it, it would stay on.
+
+    Parameters
+    ----------
+    seed : int or None
+        None changes nothing.
+    """
+    if seed is None or not IS_TENSORFLOW:
+        yield
+        return
+    global _n_deterministic
+    with _counting:
+        if not _n_deterministic:
+            _set_deterministic(seed)
+        _n_deterministic += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _n_deterministic -= 1
+            if not _n_deterministic:
+                _put_back()
+
+
+def _set_deterministic(seed: int) -> None:
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+    from tensorflow.python.framework import config
+
+    # asked before the variable is set, which TensorFlow reads once and would keep to
+    _before["determinism"] = config.is_op_determinism_enabled()
+    _before["variable"] = os.environ.get(_DETERMINISTIC)
+    _before["seed"] = context.global_seed()
+    os.environ[_DETERMINISTIC] = "1"
+    tf.random.set_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def _put_back() -> None:
+    import tensorflow as tf
+    from tensorflow.python.framework import config
+
+    if not _before["determinism"]:
+        config.disable_op_determinism()
+    tf.random.set_seed(_before["seed"])
+    if _before["variable"] is None:
+        os.environ.pop(_DETERMINISTIC, None)
+    else:
+        os.environ[_DETERMINISTIC] = _before["variable"]
+
+
+def n_replicas() -> int:
+    """Number of devices that TensorFlow's distribution strategy of this thread trains on."""
+    if not IS_TENSORFLOW:
+        return 1
+    import tensorflow as tf
+
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def inner_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Find the optimizer that does the work, inside the one that scales the loss for float16."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether the optimizer brings a learning-rate schedule of its own.
+
+    Its public attribute is the rate of the step at hand, and tells nothing.
+    """
+    rate = inner_optimizer(optimizer)._learning_rate
+    return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+
+
+def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """Learning rate of the step at hand, as a number."""
+    return float(keras.ops.convert_to_numpy(inner_optimizer(optimizer).learning_rate))
+
+
+def set_learning_rate(optimizer: keras.optimizers.Optimizer, rate: float) -> None:
+    """Set the learning rate of an optimizer without a schedule."""
+    inner_optimizer(optimizer).learning_rate = rate
+
+
+def without_summed_gradients(optimizer: keras.optimizers.Optimizer) -> None:
+    """Have an optimizer take gradients as they are, where there is one device.
+
+    TensorFlow sums them over devices by a function whose own gradient it registers, and what is
+    registered is never released: every network that was ever fitted would stay in memory.
+    """
+    optimizer = inner_optimizer(optimizer)
+    strategy = getattr(optimizer, "_distribution_strategy", None)
+    if strategy is not None and strategy.num_replicas_in_sync == 1:
+        optimizer._all_reduce_sum_gradients = list
+
+
+class PickledByKeras:
+    """A model that is pickled by Keras' own code.
+
+    SciKeras puts functions of its own in their place, for all models of the process, and
+    those register the class of whatever they pickle. They are left to whoever uses SciKeras.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Pickling gives this very model back, and no PickledByKeras.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+
+    def __reduce__(self) -> Any:
+        return super(keras.Model, self.model).__reduce__()
+
+
+@contextlib.contextmanager
+def without_retracing_warnings() -> Iterator[None]:
+    """Drop TensorFlow's warning that functions are compiled often.
+
+    Every new model compiles its own, so short fits in a row raise it, and a user can do nothing
+    about it.
+    """
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

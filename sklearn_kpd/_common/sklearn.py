@@ -1,0 +1,15 @@
+"""Door to what is private in scikit-learn: the only module that imports such names.
+
+Each is borrowed, and may be moved or renamed by any release; the lowest and the newest version
+that pyproject.toml allows are tested. What would break:
+
+- ``HasMethods``, ``Interval``, ``StrOptions`` and ``BaseEstimator._validate_params``: parameters
+  would be checked by hand. scikit-learn recommends the two to nobody but itself, and every
+  package around it uses them.
+- ``_check_sample_weight``: weights of rows would be read by ``check_array``.
+"""
+
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+
+__all__ = ["HasMethods", "Interval", "StrOptions", "check_sample_weight"]

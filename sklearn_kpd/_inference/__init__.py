@@ -1,0 +1,1 @@
+"""How a fitted network predicts: images to pixels and spreads, here and in exported files."""

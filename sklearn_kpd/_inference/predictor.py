@@ -1,0 +1,125 @@
+"""From images to keypoints in pixels, and how far the keypoints of moved copies spread."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+
+from sklearn_kpd._common.schemes import IntArray, from_scheme_outputs
+from sklearn_kpd._inference.compiled import infer
+from sklearn_kpd._inference.moves import flip_averaged, mean_and_spread
+from sklearn_kpd.images import Array, to_grey_levels
+from sklearn_kpd.keypoints import FloatArray, from_units
+
+# Images that a network takes at once: what is set, but no more pixels than this, 64 images of
+# 256 x 256. The outputs of a layer may be 64 times as large.
+_MAX_PIXELS = 64 * 256**2
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Find keypoints by one network; what predict, calibration and export share.
+
+    Attributes
+    ----------
+    model : keras.Model
+        From grey levels to network units, one set of outputs a labelling scheme.
+    image_size : (int, int)
+        Height and width.
+    n_schemes : int
+        Labelling schemes.
+    schemes : ndarray of shape (n_outputs,) or (n, 1), int
+        Scheme of each output, or of each image that will be asked for.
+    permutation : ndarray of shape (k,), int, or None
+        Which keypoint takes which place in a mirror image.
+    tta : {"flip", "moves", None}
+        Test-time augmentation.
+    """
+
+    model: keras.Model
+    image_size: tuple[int, int]
+    n_schemes: int
+    schemes: IntArray
+    permutation: IntArray | None
+    tta: str | None
+
+    def pixels(
+        self, images: Array, gain: float, *, rows: IntArray | None = None, batch_size: int
+    ) -> FloatArray:
+        """Keypoints in pixels.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, height, width, channels)
+            Read a batch at a time.
+        gain : float
+            What turns them into grey levels.
+        rows : ndarray of int, optional
+            Which of them to look at; all by default.
+        batch_size : int
+            Images at a time, fewer where they are large.
+
+        Returns
+        -------
+        ndarray of shape (n, n_outputs)
+        """
+        return self._by_batch(_find, images, gain, rows, batch_size)
+
+    def pixels_and_spread(
+        self, images: Array, gain: float, *, rows: IntArray | None = None, batch_size: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Keypoints in pixels, and their standard deviation over moved copies.
+
+        Parameters
+        ----------
+        images, gain, rows, batch_size
+            As in :meth:`pixels`.
+
+        Returns
+        -------
+        pixels, spread : ndarray of shape (n, n_outputs)
+            The spread is not calibrated.
+        """
+        found = self._by_batch(_find_with_spread, images, gain, rows, batch_size)
+        return found[:, 0], found[:, 1]
+
+    def network_pixels(self, images: Array) -> FloatArray:
+        """What the network finds in a batch of images in grey levels, (n, n_outputs)."""
+        outputs = infer(self.model, images)
+        units = from_scheme_outputs(outputs, self.schemes, self.n_schemes)
+        return from_units(units.astype(np.float64), self.image_size)
+
+    def _by_batch(
+        self,
+        function: Callable[["Predictor", Array], FloatArray],
+        images: Array,
+        gain: float,
+        rows: IntArray | None,
+        batch_size: int,
+    ) -> FloatArray:
+        n_images = len(images) if rows is None else len(rows)
+        size = max(1, min(batch_size, _MAX_PIXELS // (self.image_size[0] * self.image_size[1])))
+        found = []
+        for start in range(0, n_images, size):
+            part = slice(start, start + size)
+            batch = images[part if rows is None else rows[part]]
+            chosen = self
+            if self.schemes.ndim == 2:
+                chosen = replace(self, schemes=self.schemes[part])
+            found.append(function(chosen, to_grey_levels(batch, gain)))
+        return np.concatenate(found)
+
+
+def _find(predictor: Predictor, images: Array) -> FloatArray:
+    if predictor.tta == "flip":
+        return flip_averaged(predictor.network_pixels, images, predictor.permutation)
+    if predictor.tta == "moves":
+        return mean_and_spread(predictor.network_pixels, images, predictor.permutation)[0]
+    return predictor.network_pixels(images)
+
+
+def _find_with_spread(predictor: Predictor, images: Array) -> FloatArray:
+    mean, spread = mean_and_spread(predictor.network_pixels, images, predictor.permutation)
+    pixels = mean if predictor.tta == "moves" else _find(predictor, images)
+    return np.stack([pixels, spread], axis=1)

@@ -1,0 +1,109 @@
+"""The optimizer of a training."""
+
+import inspect
+from typing import Any
+
+import keras
+
+from sklearn_kpd._common.keras import inner_optimizer, without_summed_gradients
+
+# Weights whose decay would gain nothing: biases, and scale and offset of normalisation.
+_NOT_DECAYED = ["bias", "gamma", "beta"]
+
+
+def make_optimizer(
+    optimizer: Any, defaults: dict[str, Any], options: dict[str, Any]
+) -> keras.optimizers.Optimizer:
+    """Make an optimizer from its name or class, or copy one.
+
+    Parameters
+    ----------
+    optimizer : str, class or keras.optimizers.Optimizer
+        What the user gave; an instance keeps its own arguments.
+    defaults : dict
+        Arguments of a named one.
+    options : dict
+        Arguments of a named one that go before the defaults.
+
+    Returns
+    -------
+    keras.optimizers.Optimizer
+        Not built.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or argument, or options for an instance.
+
+    Examples
+    --------
+    >>> from sklearn_kpd._training.optimizer import make_optimizer
+    >>> make_optimizer("sgd", {"learning_rate": 0.1}, {"momentum": 0.9}).momentum
+    0.9
+    """
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        if options:
+            raise ValueError(
+                f"optimizer={type(optimizer).__name__}(...) is made already and takes no "
+                f"optimizer__{next(iter(options))}: set it there, or name the optimizer."
+            )
+        made = type(optimizer).from_config(optimizer.get_config())
+    else:
+        kind = type(keras.optimizers.get(optimizer)) if isinstance(optimizer, str) else optimizer
+        known = inspect.signature(kind.__init__).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+            for name in options.keys() - known.keys():
+                raise ValueError(
+                    f"optimizer__{name} is no argument of {kind.__name__}; it takes "
+                    f"{', '.join(list(known)[1:])}."
+                )
+        made = kind(**{**defaults, **options})
+    exclude_from_decay(made)
+    return made
+
+
+def exclude_from_decay(optimizer: keras.optimizers.Optimizer) -> None:
+    """Leave biases and normalisation out of the weight decay; Keras does not save that."""
+    inner_optimizer(optimizer).exclude_from_weight_decay(var_names=_NOT_DECAYED)
+
+
+def compile_model(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    loss: keras.losses.Loss,
+    metrics: list[Any],
+    ema_momentum: float,
+    options: dict[str, Any],
+) -> None:
+    """Compile a model, its optimizer built.
+
+    Parameters
+    ----------
+    model : keras.Model
+        New.
+    optimizer : keras.optimizers.Optimizer
+        From :func:`make_optimizer`.
+    loss : keras.losses.Loss
+        Over network units.
+    metrics : list
+        For the history.
+    ema_momentum : float
+        Of the moving average of the weights that the optimizer keeps; 0 for none.
+    options : dict
+        Further arguments of ``keras.Model.compile``.
+    """
+    inner = inner_optimizer(optimizer)
+    if ema_momentum and not inner.use_ema:
+        inner.use_ema, inner.ema_momentum = True, ema_momentum
+    # Keras would scale the loss too, but a copy of the model would have forgotten that.
+    if inner is optimizer and model.dtype_policy.name == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, **options)
+    # Keras would build it inside a compiled function, with a graph for every variable.
+    model.optimizer.build(model.trainable_variables)
+
+
+def prepare(optimizer: keras.optimizers.Optimizer) -> None:
+    """Set what neither Keras nor a file keeps with an optimizer, before each training."""
+    exclude_from_decay(optimizer)
+    without_summed_gradients(optimizer)
