@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from sklearn_kpd._common.keras import as_numpy
+
 PACKAGE = "sklearn_kpd"
 
 
@@ -55,6 +57,8 @@ class MaskedLoss(keras.losses.Loss):
     --------
     >>> import numpy as np
     >>> from keras import ops
+
+    from sklearn_kpd._common.keras import as_numpy
     >>> from sklearn_kpd.losses import MaskedLoss
     >>> class MaskedMeanAbsoluteError(MaskedLoss):
     ...     def penalty(self, error):
@@ -298,7 +302,7 @@ def leaves_missing_out(loss: Any, n_outputs: int) -> bool:
     y_true = np.zeros((2, n_outputs), np.float32)
     y_true[0, 0] = np.nan
     value = loss(y_true, np.ones_like(y_true))
-    return bool(np.isfinite(keras.ops.convert_to_numpy(value)).all())
+    return bool(np.isfinite(as_numpy(value)).all())
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -212,7 +212,7 @@ def test_an_optimizer_may_bring_a_schedule_or_be_an_instance_and_fit_twice(faces
 def test_callbacks_as_classes_with_routed_arguments(faces):
     X, y = faces
     fitted = tiny_regressor(
-        callbacks=[keras.callbacks.TerminateOnNaN], fit__verbose=0
+        callbacks=[keras.callbacks.TerminateOnNaN]
     ).fit(X, y)  # fmt: skip
     assert fitted.callbacks == [keras.callbacks.TerminateOnNaN]
 
@@ -386,7 +386,7 @@ def test_set_params_routes():
     assert pipe["cnn"].get_params()["optimizer__learning_rate"] == 0.5
     assert pipe["cnn"].epochs == 7
     assert "optimizer__learning_rate=0.5" in repr(pipe["cnn"])
-    with pytest.raises(ValueError, match="Invalid parameter epoch"):
+    with pytest.raises(ValueError, match="Invalid parameter 'epoch'"):
         pipe.set_params(cnn__epoch=3)
     with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
         KeypointRegressor(epoch=3)

@@ -121,6 +121,12 @@ def _put_back() -> None:
         os.environ[_DETERMINISTIC] = _before["variable"]
 
 
+def as_numpy(tensor: Any) -> Any:
+    """Give a tensor or a variable as an array; what Keras does raises NumPy 2's deprecations."""
+    value = getattr(tensor, "value", tensor)
+    return value.numpy() if IS_TENSORFLOW else keras.ops.convert_to_numpy(value)
+
+
 def n_replicas() -> int:
     """Number of devices that TensorFlow's distribution strategy of this thread trains on."""
     if not IS_TENSORFLOW:
@@ -146,7 +152,7 @@ def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
 
 def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
     """Learning rate of the step at hand, as a number."""
-    return float(keras.ops.convert_to_numpy(inner_optimizer(optimizer).learning_rate))
+    return float(as_numpy(inner_optimizer(optimizer).learning_rate))
 
 
 def set_learning_rate(optimizer: keras.optimizers.Optimizer, rate: float) -> None:

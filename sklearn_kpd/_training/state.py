@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from sklearn_kpd._common.keras import as_numpy
 from sklearn_kpd.images import Array
 
 
@@ -38,7 +39,7 @@ def training_state(model: keras.Model) -> list[Array]:
     list of ndarray
         For :func:`restore_training_state`.
     """
-    return [keras.ops.convert_to_numpy(item.value) for item in training_variables(model)]
+    return [as_numpy(item) for item in training_variables(model)]
 
 
 def restore_training_state(model: keras.Model, state: list[Array]) -> None:

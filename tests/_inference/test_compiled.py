@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from sklearn_kpd import _inference
+from sklearn_kpd._inference import compiled
 from sklearn_kpd._inference.compiled import infer, n_computed
 from tests.helpers import tiny_network, tiny_regressor
 
@@ -56,5 +56,5 @@ def test_copies_and_pickles_go_without(faces):
     fitted = tiny_regressor().fit(X, y)
     expected = fitted.predict(X)
     for other in (copy.deepcopy(fitted), pickle.loads(pickle.dumps(fitted))):
-        assert not hasattr(other.model_, _inference._NAME)
+        assert not hasattr(other.model_, compiled._NAME)
         np.testing.assert_allclose(other.predict(X), expected, rtol=1e-6)

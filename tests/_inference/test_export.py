@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from sklearn_kpd._training.precision import in_single_precision
+from sklearn_kpd._inference.export import in_single_precision
 from tests.helpers import tiny_regressor
 
 # What the formats are run with, and the limit of the difference, in pixels.

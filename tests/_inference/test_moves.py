@@ -5,10 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_kpd import AugmentTransformer
+from sklearn_kpd._inference.calibration import calibrate, calibrated
 from sklearn_kpd._inference.moves import (
     _predict_copies,
-    calibrate,
-    calibrated,
     flip_averaged,
     mean_and_spread,
     predict_moved,
@@ -128,7 +127,7 @@ def test_tta_is_symmetric(faces):
 def test_tta_by_moves_is_the_mean_of_what_is_found_in_copies(faces, named):
     X, y = faces
     fitted = tiny_regressor(tta="moves", epochs=60).fit(X, y if named else y.to_numpy())
-    copies = _predict_copies(fitted._network_pixels, X, fitted.flip_permutation_)
+    copies = _predict_copies(fitted._predictor().network_pixels, X, fitted.flip_permutation_)
     assert len(copies) == (8 if named else 4)
     np.testing.assert_allclose(fitted.predict(X), np.mean(copies, axis=0), atol=1e-4)
     plain = fitted.set_params(tta=None).predict(X)

@@ -17,21 +17,23 @@ def test_momentum_looks_back_over_a_share_of_the_training(share, n_batches, mome
     assert ema_momentum(share, n_batches) == pytest.approx(momentum)
 
 
-class Record(keras.callbacks.Callback):
-    """Weights after every batch, and at every validation."""
+def recorder():
+    """Callback that keeps the weights after every batch, at every validation and epoch's end."""
 
-    def __init__(self):
-        super().__init__()
-        self.steps, self.validated, self.kept = [], [], []
+    class Record(keras.callbacks.Callback):
+        # of the class: what is trained is a copy of the instance
+        steps, validated, kept = [], [], []
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.steps.append(weights_of(self.model))
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps.append(weights_of(self.model))
 
-    def on_test_end(self, logs=None):
-        self.validated.append(weights_of(self.model))
+        def on_test_end(self, logs=None):
+            self.validated.append(weights_of(self.model))
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.kept.append(weights_of(self.model))
+        def on_epoch_end(self, epoch, logs=None):
+            self.kept.append(weights_of(self.model))
+
+    return Record()
 
 
 def expected_averages(steps, momentum):
@@ -50,7 +52,7 @@ def assert_same(weights, expected):
 @pytest.mark.parametrize("patience", [None, 1])
 def test_the_average_is_validated_and_kept(faces, patience):
     X, y = faces
-    record = Record()
+    record = recorder()
     fitted = tiny_regressor(
         epochs=4, batch_size=8, weight_average=0.5, patience=patience, callbacks=[record],
         optimizer__learning_rate=0.1,
@@ -68,7 +70,7 @@ def test_the_average_is_validated_and_kept(faces, patience):
 @pytest.mark.parametrize("patience", [None, 1])
 def test_without_validation_the_average_is_kept(faces, patience):
     X, y = faces
-    record = Record()
+    record = recorder()
     fitted = tiny_regressor(
         epochs=3, batch_size=8, weight_average=0.5, validation_split=0, patience=patience,
         callbacks=[record],
@@ -87,7 +89,7 @@ def test_a_training_that_is_stopped_by_a_callback_keeps_the_average(faces):
             self.model.stop_training = True
 
     X, y = faces
-    record = Record()
+    record = recorder()
     fitted = tiny_regressor(
         epochs=10, batch_size=8, weight_average=0.1, callbacks=[record, Stop()], patience=None
     ).fit(X, y)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_kpd import load, save
-from sklearn_kpd._training.precision import in_single_precision
+from sklearn_kpd._inference.export import in_single_precision
 from tests.helpers import tiny_network, tiny_regressor
 
 HALVES = ("float16", "bfloat16")
