@@ -4,6 +4,7 @@ import contextlib
 import copy
 import os
 import warnings
+from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -369,7 +370,10 @@ class KeypointRegressor(KerasRegressorBase):
             schedule=self.learning_rate_schedule,
             patience=None if validation is None else self.patience,
         )
-        outcome = train(learnt.model_, training, validation, run, callbacks, verbose=self.verbose)
+        with self._in_training(learnt.model_):
+            outcome = train(
+                learnt.model_, training, validation, run, callbacks, verbose=self.verbose
+            )
         learnt.history_ = outcome.history
 
         # 6 calibrate
@@ -509,6 +513,20 @@ class KeypointRegressor(KerasRegressorBase):
         row_schemes = schemes.of_rows(data.values[rows])
         errors[row_schemes[:, np.newaxis] != schemes.chosen] = np.nan
         return self.calibration_ if np.isnan(errors).all() else calibrate(spread, errors)
+
+    @contextlib.contextmanager
+    def _in_training(self, model: keras.Model) -> Iterator[None]:
+        """Show the network that is trained, for as long as that takes.
+
+        The functions of a LambdaCallback have no other way to it.
+        """
+        before = {name: vars(self)[name] for name in ("model_",) if name in vars(self)}
+        self.model_ = model
+        try:
+            yield
+        finally:
+            del self.model_
+            vars(self).update(before)
 
     def _unfitted(self) -> "KeypointRegressor":
         """Copy the parameters, and nothing that was learnt."""

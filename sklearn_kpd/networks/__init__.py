@@ -26,7 +26,7 @@ def get(network: Any) -> Callable[..., keras.Model]:
     Raises
     ------
     ValueError
-        For an unknown name.
+        For an unknown name, or a model in place of the function that makes it.
 
     Examples
     --------
@@ -34,6 +34,11 @@ def get(network: Any) -> Callable[..., keras.Model]:
     >>> networks.get("cnn")
     <function cnn at ...>
     """
+    if isinstance(network, keras.Model):
+        raise ValueError(
+            f"network is a model that is made already, {network.name!r}, and every fit makes a new "
+            "one: give a function network(image_shape, n_outputs) that returns it."
+        )
     if callable(network):
         return network
     if network not in NETWORKS:

@@ -1,9 +1,11 @@
-"""The seed's CNN: convolutions, pooling, fully connected layers, linear output."""
+"""The plain CNN: convolutions, pooling, fully connected layers, linear output."""
 
 from collections.abc import Sequence
 
 import keras
 from keras import layers
+
+from sklearn_kpd.networks._heatmap import LAST
 
 
 def cnn(
@@ -40,7 +42,8 @@ def cnn(
     >>> cnn((96, 96, 1), 30).output_shape
     (None, 30)
     """
-    # Layers have names for the reason that those of the heatmap network have them.
+    # Layers have names, and a format of the data, for the reasons that those of the heatmap
+    # network have them.
     images = keras.Input(image_shape, name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
     for number, n_filters in enumerate(filters, 1):
@@ -48,12 +51,13 @@ def cnn(
             n_filters,
             3,
             padding="same",
+            data_format=LAST,
             activation="relu",
             kernel_initializer="he_normal",
             name=f"convolution_{number}",
         )(x)
-        x = layers.MaxPooling2D(2, padding="same", name=f"pooling_{number}")(x)
-    x = layers.Flatten(name="flatten")(x)
+        x = layers.MaxPooling2D(2, padding="same", data_format=LAST, name=f"pooling_{number}")(x)
+    x = layers.Flatten(data_format=LAST, name="flatten")(x)
     for number, n_units in enumerate(units, 1):
         if dropout:
             x = layers.Dropout(dropout, name=f"dropout_{number}")(x)

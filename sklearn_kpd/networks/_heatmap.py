@@ -7,6 +7,9 @@ from keras import layers, ops
 
 from sklearn_kpd.losses import PACKAGE
 
+#: Images have the shape (n, height, width, channels).
+LAST = "channels_last"
+
 
 def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 16) -> keras.Model:
     """Residual encoder, decoder with skip connections, one heatmap a keypoint, soft-argmax.
@@ -46,7 +49,8 @@ def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 1
         )
     # Every layer has a name of its own: those that Keras gives count on from network to network,
     # and TensorFlow sums gradients in the order of the names, so that results would depend on
-    # what was built before.
+    # what was built before. The format of the data is named for the same reason: Keras has one
+    # for the whole process, and images of scikit-learn have their channels last.
     images = keras.Input(image_shape, name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
     x = _convolution(x, width, kernel=5, strides=2, name="half")
@@ -61,7 +65,7 @@ def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 1
     x = _merge(x, quarter, name="quarter_merge")
     x = _convolution(x, 2 * width, name="quarter_decoder")
     # Single precision in any case: what is found between pixels depends on small differences.
-    x = layers.Conv2D(n_outputs // 2, 1, dtype="float32", name="heatmaps")(x)
+    x = layers.Conv2D(n_outputs // 2, 1, data_format=LAST, dtype="float32", name="heatmaps")(x)
     keypoints = SpatialSoftArgmax(dtype="float32", name="keypoints")(x)
     return keras.Model(images, keypoints, name="heatmap")
 
@@ -74,6 +78,7 @@ def _convolution(
         kernel,
         strides,
         padding="same",
+        data_format=LAST,
         use_bias=False,
         kernel_initializer="he_normal",
         name=f"{name}_convolution",
@@ -87,7 +92,9 @@ def _residual(x: Any, filters: int, *, name: str, strides: int = 1) -> Any:
     """He et al., Deep Residual Learning for Image Recognition, CVPR 2016, basic block."""
     shortcut = x
     if strides > 1:
-        shortcut = layers.AveragePooling2D(strides, padding="same", name=f"{name}_pooling")(x)
+        shortcut = layers.AveragePooling2D(
+            strides, padding="same", data_format=LAST, name=f"{name}_pooling"
+        )(x)
     if shortcut.shape[-1] != filters:
         shortcut = _convolution(
             shortcut, filters, kernel=1, activation="linear", name=f"{name}_shortcut"
@@ -100,7 +107,9 @@ def _residual(x: Any, filters: int, *, name: str, strides: int = 1) -> Any:
 def _merge(x: Any, skip: Any, *, name: str) -> Any:
     """Enlarge `x` to the resolution of `skip` and add the two."""
     height, width = skip.shape[1:3]
-    x = layers.Resizing(height, width, interpolation="bilinear", name=f"{name}_resizing")(x)
+    x = layers.Resizing(
+        height, width, interpolation="bilinear", data_format=LAST, name=f"{name}_resizing"
+    )(x)
     skip = _convolution(skip, x.shape[-1], kernel=1, activation="linear", name=f"{name}_skip")
     return _sum([x, skip], name)
 
