@@ -75,7 +75,7 @@ def apply_policy(
                 f"{', '.join(unlabelled)} has no label in the training rows: what is predicted "
                 "there means nothing. Leave the column out, or add labels.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         return rows, values
     if unlabelled:

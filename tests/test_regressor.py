@@ -1,19 +1,26 @@
+import contextlib
+import gc
 import subprocess
 import sys
 import warnings
+import weakref
 
 import joblib
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_kpd import AugmentTransformer, KeypointRegressor, losses, metrics
+from sklearn_kpd import AugmentTransformer, KeypointRegressor, losses, metrics, model_selection
+from sklearn_kpd.exceptions import DivergedError
 from tests.helpers import tiny_network, tiny_regressor
 
 
@@ -259,8 +266,6 @@ def test_every_policy_trains(kaggle_like, missing):
 
 
 def test_the_policy_learns_from_training_rows_alone(faces):
-    from sklearn.impute import SimpleImputer
-
     X, y = faces
     y = y.copy()
     y.iloc[::2, 0] = np.nan
@@ -345,6 +350,250 @@ assert not config.is_op_determinism_enabled()
 
 def test_a_seeded_fit_leaves_op_determinism_off():
     subprocess.run([sys.executable, "-c", DETERMINISM], check=True, capture_output=True)
+
+
+# a fit that fails
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+class Raises(keras.callbacks.Callback):
+    """Raises at one of the moments of a training."""
+
+    def __init__(self, moment):
+        super().__init__()
+        setattr(self, moment, self.fail)
+
+    def fail(self, *_args, **_kwargs):
+        raise RuntimeError("of the user's")
+
+
+def raising_network(image_shape, n_outputs):
+    raise RuntimeError("of the user's")
+
+
+class RaisingLoss(losses.MaskedLoss):
+    def penalty(self, error):
+        raise RuntimeError("of the user's")
+
+
+FAILURES = {
+    "network raises": {"network": raising_network},
+    "network of another shape": {"network": lambda shape, n: tiny_network(shape, 3)},
+    "no network": {"network": "resnet"},
+    "loss raises": {"loss": RaisingLoss()},
+    "diverges": {"learning_rate": 1e30, "optimizer": "sgd", "loss": "mse", "weight_decay": 0},
+    "interrupted": {"callbacks": [keras.callbacks.LambdaCallback(on_train_batch_end=interrupt)]},
+    **{
+        moment: {"callbacks": [Raises(moment)]}
+        for moment in (
+            "set_model", "on_train_begin", "on_epoch_begin", "on_train_batch_begin",
+            "on_train_batch_end", "on_test_begin", "on_epoch_end", "on_train_end",
+        )
+    },
+    "no callback": {"callbacks": [3]},
+    "unknown option": {"fit__epochs": 3},
+    "bad parameter": {"epochs": 0},
+    "another policy": {"missing": "drop"},
+}  # fmt: skip
+
+
+def state_of(estimator):
+    learnt = {n: v for n, v in vars(estimator).items() if n not in estimator.get_params()}
+    learnt.pop("model_", None)
+    return repr(sorted(learnt.items()))
+
+
+@pytest.mark.parametrize("before", ["new", "fitted", "warm", "partial"])
+@pytest.mark.parametrize("kind", FAILURES)
+def test_a_fit_that_fails_changes_nothing(faces, kind, before):
+    X, y = faces
+    y = y.copy()
+    y.iloc[:, 0] = np.nan if kind == "another policy" else y.iloc[:, 0]
+    settings = {"epochs": 1, "loss": "mse"}
+    regressor = tiny_regressor(**settings, warm_start=before == "warm")
+    if before != "new":
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "left_eye_center_x has no label")
+            regressor.fit(X, y)
+        expected, model = regressor.predict(X), regressor.model_
+    known, learnt = set(vars(regressor)), state_of(regressor)
+    good = regressor.get_params()
+    regressor.set_params(**FAILURES[kind])
+    if before in ("warm", "partial") and kind in (
+        "network raises", "network of another shape", "no network", "loss raises", "diverges",
+    ):  # fmt: skip
+        pytest.skip("what goes on keeps its network and its loss")
+    go = regressor.partial_fit if before == "partial" else regressor.fit
+    if before == "partial" and kind == "on_test_begin":
+        pytest.skip("partial_fit validates nothing")
+    expected_error = KeyboardInterrupt if kind == "interrupted" else Exception
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(expected_error):
+            go(X, y)
+    assert state_of(regressor) == learnt
+    for name in set(vars(regressor)) - known:
+        assert name in FAILURES[kind]  # routed parameters
+    if before == "new":
+        with pytest.raises(NotFittedError):
+            regressor.predict(X)
+        regressor.set_params(**{n: good[n] for n in FAILURES[kind] if n in good})
+        return
+    assert regressor.model_ is model
+    np.testing.assert_array_equal(regressor.predict(X), expected)
+
+
+# validation rows of one's own, and groups
+
+
+def test_rows_of_ones_own_are_validated_on(faces):
+    X, y = faces
+    fitted = tiny_regressor(epochs=2).fit(X[:30], y[:30], X_val=X[30:], y_val=y[30:])
+    weights = np.argmin(fitted.history_["val_rmse"])
+    found = metrics.mean_squared_error(y[30:], fitted.predict(X[30:])) ** 0.5
+    np.testing.assert_allclose(fitted.history_["val_rmse"][weights], found, rtol=1e-3)
+    # all rows of X are trained on
+    alone = tiny_regressor(epochs=2, validation_split=0).fit(X[:30], y[:30])
+    assert fitted.history_["loss"] == alone.history_["loss"]
+    assert fitted.calibration_ is not None
+    with pytest.raises(ValueError, match="X_val and y_val belong together"):
+        tiny_regressor().fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="48x48x1"):
+        tiny_regressor().fit(X, y, X_val=X[:, ::2, ::2], y_val=y)
+    with pytest.raises(ValueError, match="inconsistent"):
+        tiny_regressor().fit(X, y, X_val=X, y_val=y[:3])
+
+
+def test_a_pipeline_hands_validation_rows_on(faces):
+    X, y = faces
+    with config_context(enable_metadata_routing=True):
+        pipe = Pipeline(
+            [
+                ("augment", AugmentTransformer(rotation=15)),
+                ("regressor", tiny_regressor().set_fit_request(X_val=True, y_val=True)),
+            ],
+            transform_input=["X_val"],
+        ).fit(X[:30], y[:30], X_val=X[30:], y_val=y[30:])
+    assert len(pipe[-1].history_["val_rmse"]) == 2
+
+
+def test_groups_are_on_one_side(faces):
+    X, y = faces
+    groups = np.repeat(np.arange(10), 4)
+    seen = []
+
+    class Spy(SimpleImputer):
+        def fit_transform(self, values, target=None):
+            seen.append(values)
+            return super().fit_transform(values)
+
+    y = y.copy()
+    y.iloc[::2, 1] = np.nan
+    tiny_regressor(missing=Spy(), validation_split=0.3, epochs=1).fit(X, y, groups=groups)
+    trained = y["left_eye_center_x"].isin(seen[0][:, 0]).to_numpy()
+    assert trained.sum() == 28
+    assert set(trained.reshape(10, 4).sum(axis=1)) == {0, 4}
+    with pytest.raises(ValueError, match="one group"):
+        tiny_regressor().fit(X, y, groups=np.zeros(40))
+    with pytest.raises(ValueError, match="inconsistent"):
+        tiny_regressor().fit(X, y, groups=groups[:5])
+
+
+@pytest.mark.parametrize("random_state", [0, None])
+def test_a_warm_start_holds_the_same_rows_out(faces, random_state):
+    """Weights that do not move have the same error on the same rows, and on no others."""
+    X, y = faces
+    settings = {"learning_rate_schedule": "constant", "weight_average": 0.0, "weight_decay": 0.0}
+    regressor = tiny_regressor(
+        warm_start=True, validation_split=0.5, random_state=random_state, **settings
+    ).fit(X, y)
+    last = regressor.history_["val_rmse"][-1]
+    regressor.model_.optimizer.learning_rate = 0.0
+    weight = np.ones(len(X))
+    for options in ({}, {"sample_weight": weight}):
+        regressor.fit(X, y, **options)
+        np.testing.assert_allclose(regressor.history_["val_rmse"][-1], last, rtol=1e-4)
+
+
+# labelling schemes
+
+
+def test_each_row_by_its_own_scheme(kaggle_like):
+    X, y = kaggle_like
+    fitted = tiny_regressor(epochs=30, learning_rate=0.02).fit(X, y)
+    n_schemes = len(fitted.schemes_)
+    assert n_schemes > 1
+    each = np.stack([fitted.predict(X, scheme=number) for number in range(n_schemes)])
+    assert np.abs(each[0] - each[1]).max() > 0.1
+    rows = np.arange(len(X)) % n_schemes
+    chosen = each[rows, np.arange(len(X))]
+    np.testing.assert_allclose(fitted.predict(X, scheme=rows), chosen, atol=1e-6)
+    for tta in ("flip", "moves"):
+        fitted.set_params(tta=tta)
+        moved = np.stack([fitted.predict(X, scheme=number) for number in range(n_schemes)])
+        np.testing.assert_allclose(
+            fitted.predict(X, scheme=rows), moved[rows, np.arange(len(X))], atol=1e-4
+        )
+    fitted.set_params(tta=None)
+    labelled = y.notna()
+    nearest = model_selection.labelling_schemes(y)
+    np.testing.assert_allclose(
+        fitted.predict(X, scheme=labelled), fitted.predict(X, scheme=nearest), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        fitted.predict(X, scheme=labelled.to_numpy()), fitted.predict(X, scheme=nearest), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "message"),
+    [
+        (9, "names the labelling scheme 9; there are"),
+        (-1, "names the labelling scheme -1"),
+        (0.5, "it may be a number"),
+        (np.zeros(3, int), r"has the shape \(3,\)"),
+        (np.ones((60, 4), bool), r"has the shape \(60, 4\)"),
+    ],
+)
+def test_schemes_that_are_not_there(kaggle_like, scheme, message):
+    X, y = kaggle_like
+    fitted = tiny_regressor(epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        fitted.predict(X, scheme=scheme)
+    with pytest.raises(ValueError, match="leave scheme out"):
+        fitted.predict(X, return_std=True, scheme=0)
+
+
+def test_large_images_are_predicted_few_at_a_time(monkeypatch):
+    from sklearn_kpd._inference import predictor
+
+    sizes = []
+    infer = predictor.infer
+    monkeypatch.setattr(predictor, "infer", lambda m, x: sizes.append(len(x)) or infer(m, x))
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(256, size=(12, 1024, 1024), dtype=np.uint8), rng.uniform(0, 99, (12, 4))
+    fitted = tiny_regressor(epochs=1, validation_split=0).fit(X, y)
+    assert fitted.predict(X).shape == (12, 4)
+    assert sizes == [4, 4, 4]
+
+
+# what is left of a fit
+
+
+def test_images_and_labels_are_let_go_of(faces):
+    """TensorFlow keeps the object that makes batches for ever."""
+    X, y = (np.array(item) for item in faces)
+    references = [weakref.ref(X), weakref.ref(y)]
+    fitted = tiny_regressor(epochs=1).fit(X, y)
+    with contextlib.suppress(DivergedError):
+        tiny_regressor(epochs=1, loss="mse").fit(X, y * 1e30)
+    assert fitted
+    del X, y
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]
 
 
 # scikit-learn's conventions

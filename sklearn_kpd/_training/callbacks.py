@@ -63,7 +63,7 @@ def _made(item: Any, place: str, options: dict[str, Any], unused: set[str]) -> A
             for name in options
             if "__" not in name or (place and name.startswith(place))
         }
-        unused -= chosen.keys()
+        unused.difference_update(chosen)
         yield item(**{argument: options[name] for name, argument in chosen.items()})
     else:
         raise ValueError(

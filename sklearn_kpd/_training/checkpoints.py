@@ -207,7 +207,7 @@ class Checkpoint(keras.callbacks.Callback):
             reason = f"holds this training in {self.path.name}, which is damaged: {error}"
         warnings.warn(
             f"checkpoint_dir={str(self.path.parent)!r} {reason}. This training starts anew.",
-            stacklevel=5,
+            stacklevel=6,
         )
         return {}, []
 

@@ -1,6 +1,5 @@
 """The optimizer of a training."""
 
-import inspect
 from typing import Any
 
 import keras
@@ -50,14 +49,13 @@ def make_optimizer(
         made = type(optimizer).from_config(optimizer.get_config())
     else:
         kind = type(keras.optimizers.get(optimizer)) if isinstance(optimizer, str) else optimizer
-        known = inspect.signature(kind.__init__).parameters
-        if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
-            for name in options.keys() - known.keys():
-                raise ValueError(
-                    f"optimizer__{name} is no argument of {kind.__name__}; it takes "
-                    f"{', '.join(list(known)[1:])}."
-                )
-        made = kind(**{**defaults, **options})
+        try:
+            made = kind(**{**defaults, **options})
+        except (TypeError, ValueError) as error:
+            names = ", ".join(f"optimizer__{name}" for name in options)
+            raise ValueError(
+                f"optimizer={kind.__name__} does not take {names or list(defaults)}: {error}"
+            ) from error
     exclude_from_decay(made)
     return made
 

@@ -162,7 +162,7 @@ def schedule_callbacks(
                 "learning_rate_schedule='cosine' is left out: pass "
                 "learning_rate_schedule='constant' with it.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
     if patience is not None:
         callbacks.append(

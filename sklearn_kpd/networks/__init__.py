@@ -36,8 +36,8 @@ def get(network: Any) -> Callable[..., keras.Model]:
     """
     if isinstance(network, keras.Model):
         raise ValueError(
-            f"network is a model that is made already, {network.name!r}, and every fit makes a new "
-            "one: give a function network(image_shape, n_outputs) that returns it."
+            f"network is a model that is made already, {network.name!r}, and every fit makes one "
+            "anew: give a function network(image_shape, n_outputs) that returns it."
         )
     if callable(network):
         return network

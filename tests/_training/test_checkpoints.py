@@ -5,11 +5,13 @@ import warnings
 from pathlib import Path
 
 import joblib
+import keras
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_kpd import AugmentTransformer
+from sklearn_kpd import AugmentTransformer, metrics
 from sklearn_kpd._training.checkpoints import fingerprint
 from sklearn_kpd.losses import MaskedHuber
 from tests._training.test_stopping import PressCtrlC
@@ -123,6 +125,39 @@ def test_other_data_or_parameters_start_anew_and_say_so(faces, tmp_path):
     with pytest.warns(UserWarning, match="starts anew"):
         make(tmp_path).fit(X[::-1], y)
     assert len(os.listdir(tmp_path)) == 1  # the first one's
+
+
+def test_trainings_that_run_are_no_reason_for_alarm(faces, tmp_path):
+    X, y = faces
+
+    class Trains(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                assert list(tmp_path.glob("*.checkpoint"))
+                make(tmp_path, epochs=1).fit(X, y)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="checkpoint_dir")
+        make(tmp_path, callbacks=[Trains()]).fit(X, y)
+        search = GridSearchCV(
+            tiny_regressor(checkpoint_dir=tmp_path, epochs=3, batch_size=4),
+            {"learning_rate": [1e-3, 2e-3, 3e-3]},
+            cv=2,
+            n_jobs=2,
+            scoring=metrics.neg_mean_squared_error,
+        ).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert not os.listdir(tmp_path)
+
+
+def test_a_training_of_another_machine_counts_as_running(faces, tmp_path, monkeypatch):
+    X, y = faces
+    monkeypatch.setattr("platform.node", lambda: "elsewhere")
+    interrupt(tmp_path, X, y)
+    monkeypatch.undo()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="checkpoint_dir")
+        make(tmp_path, epochs=2).fit(X, y)
 
 
 def test_a_damaged_file_starts_anew_and_says_so(faces, tmp_path):

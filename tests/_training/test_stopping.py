@@ -60,6 +60,21 @@ def test_ctrl_c_keeps_the_average_without_validation(faces):
     assert np.abs(fitted.predict(X) - last.predict(X)).max() > 1e-3
 
 
+@pytest.mark.parametrize("moment", ["set_params", "set_model", "on_train_begin"])
+def test_ctrl_c_while_keras_sets_up_counts(faces, moment):
+    class Presses(keras.callbacks.Callback):
+        pass
+
+    def press(self, *args, **kwargs):
+        signal.raise_signal(signal.SIGINT)
+        return getattr(super(Presses, self), moment)(*args, **kwargs)
+
+    setattr(Presses, moment, press)
+    with pytest.warns(UserWarning, match="interrupted in epoch 1"):
+        fitted = tiny_regressor(callbacks=[Presses()], epochs=5, batch_size=8).fit(*faces)
+    assert len(fitted.history_["loss"]) == 1
+
+
 def test_a_second_ctrl_c_interrupts(faces):
     X, y = faces
     with pytest.raises(KeyboardInterrupt):
