@@ -407,8 +407,9 @@ class KeypointRegressor(KerasRegressorBase):
         images = check_images(learnt, images, self.image_shape, reset=reset)
         keypoints = check_keypoints(y)
         check_consistent_length(images, keypoints.values, groups)
+        weights: FloatArray | None = None
         if sample_weight is not None:
-            sample_weight = check_sample_weight(sample_weight, images, ensure_non_negative=True)
+            weights = check_sample_weight(sample_weight, images, ensure_non_negative=True)
         learnt._check_targets(keypoints, reset=reset)
         gain = grey_level_gain(images, None if reset else self.float_gain_)
         if reset:
@@ -420,7 +421,7 @@ class KeypointRegressor(KerasRegressorBase):
             gain,
             keypoints.values,
             columns=None if keypoints.names is None else columns_from_names(keypoints.names),
-            sample_weight=sample_weight,
+            sample_weight=weights,
             groups=None if groups is None else np.asarray(groups),
             augmentations=augmentations,
         )
@@ -520,13 +521,15 @@ class KeypointRegressor(KerasRegressorBase):
 
         The functions of a LambdaCallback have no other way to it.
         """
-        before = {name: vars(self)[name] for name in ("model_",) if name in vars(self)}
+        before = getattr(self, "model_", None)
         self.model_ = model
         try:
             yield
         finally:
-            del self.model_
-            vars(self).update(before)
+            if before is None:
+                del self.model_
+            else:
+                self.model_ = before
 
     def _unfitted(self) -> "KeypointRegressor":
         """Copy the parameters, and nothing that was learnt."""
