@@ -12,6 +12,10 @@ class DivergedError(FloatingPointError):
     """The loss became NaN or infinite during `fit`."""
 
 
+class PhotographError(ValueError):
+    """A photograph is not there, is damaged, or does not hold the box that it should."""
+
+
 class PersistenceError(ValueError):
     """An estimator cannot be saved, or a file cannot be loaded: the base of the others."""
 

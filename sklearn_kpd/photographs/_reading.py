@@ -1,0 +1,109 @@
+"""Photographs from files, as a viewer shows them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from sklearn_kpd.exceptions import PhotographError
+from sklearn_kpd.images import Array
+
+#: Colours of a crop, as Pillow calls them, and their channels.
+COLORS = {"gray": ("L", 1), "rgb": ("RGB", 3)}
+
+# What JPEG can leave out while it is decoded.
+_JPEG_REDUCTIONS = (8, 4, 2)
+# EXIF orientations that swap height and width.
+_TURNED = (5, 6, 7, 8)
+
+
+def photograph_size(path: Any) -> tuple[int, int]:
+    """Height and width of a photograph as a viewer shows it, from its first bytes.
+
+    Raises
+    ------
+    PhotographError
+        If the file is not there, or is no photograph.
+    """
+    with _named(path), Image.open(path) as image:
+        width, height = image.size
+        turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+    return (width, height) if turned else (height, width)
+
+
+def read_photograph(path: Any, color: str, largest_reduction: int = 1) -> tuple[Array, int]:
+    """Pixels of a photograph as a viewer shows it.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        JPEG, PNG, TIFF, WebP or another format that Pillow reads. Transparency is left out; 16
+        bits become 8.
+    color : {"gray", "rgb"}
+        What to make of its colours.
+    largest_reduction : int, default=1
+        A JPEG may be decoded at a half, a quarter or an eighth of its size, but not at less than
+        one part of this many.
+
+    Returns
+    -------
+    pixels : ndarray of shape (height, width, channels), uint8
+    factor : int
+        By which it is reduced: pixel i of the result is made of the pixels from i * factor on.
+
+    Raises
+    ------
+    PhotographError
+        If the file is not there, is damaged, or is no photograph.
+    """
+    mode, n_channels = COLORS[color]
+    with _named(path), Image.open(path) as image:
+        factor = 1
+        if image.format == "JPEG":
+            factor = _draft(image, mode, largest_reduction)
+        turned = ImageOps.exif_transpose(image)
+        pixels = np.asarray(_in_mode(turned, mode))
+    return pixels.reshape(*pixels.shape[:2], n_channels), factor
+
+
+def _draft(image: Any, mode: str, largest_reduction: int) -> int:
+    """Have a JPEG decoded at a fraction of its size, and tell which."""
+    width, height = image.size
+    for factor in _JPEG_REDUCTIONS:
+        if factor <= min(largest_reduction, width, height):
+            image.draft(mode, (width // factor, height // factor))
+            break
+    # each pixel of a reduced JPEG is made of the same number of pixels, the last of what is left
+    return next(f for f in (1, 2, 4, 8) if image.size == (-(-width // f), -(-height // f)))
+
+
+def _in_mode(image: Any, mode: str) -> Any:
+    if image.mode.startswith("I"):  # 16 bits, or 32 that hold them
+        levels = np.asarray(image, dtype=np.int64)
+        if levels.size and (levels.min() < 0 or levels.max() > 65535):
+            raise ValueError(f"its pixels reach from {levels.min()} to {levels.max()}")
+        image = Image.fromarray(np.round(levels / 257).astype(np.uint8))
+    elif image.mode == "F":
+        raise ValueError("its pixels are floats: save it with 8 or 16 bits")
+    return image.convert(mode)
+
+
+class _named:
+    """Turn whatever goes wrong with a file into an error that names it."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        if not Path(self.path).exists():
+            raise PhotographError(f"{self.path}: no such file.")
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, UnidentifiedImageError):
+            raise PhotographError(f"{self.path}: no photograph that can be read.") from error
+        # a damaged file makes Pillow raise nearly anything
+        if isinstance(error, Exception) and not isinstance(error, PhotographError):
+            raise PhotographError(
+                f"{self.path}: cannot be read: {type(error).__name__}: {str(error)[:200]}."
+            ) from error

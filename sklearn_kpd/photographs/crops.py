@@ -1,0 +1,267 @@
+"""Crops: objects in photographs on their way through a Pipeline, and how to find the way back."""
+
+import os
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from sklearn_kpd.exceptions import PhotographError
+from sklearn_kpd.images import Array
+from sklearn_kpd.keypoints import FloatArray
+from sklearn_kpd.photographs._geometry import (
+    crop_matrices,
+    cut,
+    move,
+    move_back,
+    piece_matrix,
+    reduction,
+    regions,
+)
+from sklearn_kpd.photographs._pieces import Pieces, in_turn, reduced
+from sklearn_kpd.photographs._reading import COLORS, photograph_size, read_photograph
+from sklearn_kpd.photographs._tables import Photographs, is_path
+
+
+class Crops:
+    """Objects that are to be cut out of photographs, and the matrix of each from there to its crop.
+
+    This is what `CropTransformer.transform` returns and `KeypointRegressor` takes. It holds paths
+    and boxes; pixels are read when they are needed. It is no array: a step that would take it for
+    one would lose the way back.
+
+    Parameters
+    ----------
+    photographs : Photographs
+        Sources and boxes, from `CropTransformer`.
+    frame : (int, int)
+        Height and width of the crops.
+    margin, keep_aspect, color, border
+        As in `CropTransformer`.
+
+    Examples
+    --------
+    >>> from sklearn_kpd import CropTransformer
+    >>> from sklearn_kpd.datasets import make_faces
+    >>> X, y = make_faces(3, random_state=0)
+    >>> CropTransformer(size=48).fit_transform(list(X))
+    Crops(3 crops of 48x48x1)
+    """
+
+    def __init__(
+        self,
+        photographs: Photographs,
+        frame: tuple[int, int],
+        *,
+        margin: float,
+        keep_aspect: bool,
+        color: str,
+        border: Any,
+    ) -> None:
+        self.photographs = photographs
+        self.frame = frame
+        self.margin = margin
+        self.keep_aspect = keep_aspect
+        self.color = color
+        self.border = border
+        self._areas: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.photographs)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the crops, (n, height, width, channels)."""
+        return len(self), *self.frame, COLORS[self.color][1]
+
+    @property
+    def paths(self) -> list[Any]:
+        """Name of each row's photograph: rows of one belong together. Arrays have their row."""
+        return self.photographs.paths()
+
+    @property
+    def areas(self) -> FloatArray:
+        """What is cut out of each photograph, (n, 4): left, top, right, bottom, as in a slice."""
+        if self._areas is None:
+            boxes = self.photographs.boxes.copy()
+            for row in np.flatnonzero(np.isnan(boxes).any(axis=1)):
+                height, width = self._size(row)
+                boxes[row] = 0, 0, width, height
+            self._areas = regions(boxes, self.frame, self.margin, self.keep_aspect)
+        return self._areas
+
+    @property
+    def matrices(self) -> FloatArray:
+        """Matrix of each row from pixels of the photograph to pixels of the crop, (n, 3, 3)."""
+        return crop_matrices(self.areas, self.frame)
+
+    def to_crop(self, values: FloatArray) -> FloatArray:
+        """Keypoints in pixels of the photographs to pixels of the crops; NaN stays NaN.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, 2 * k)
+            Pixels.
+
+        Returns
+        -------
+        ndarray of the same shape
+        """
+        return move(values.reshape(len(values), -1, 2), self.matrices).reshape(values.shape)
+
+    def to_photograph(self, values: FloatArray) -> FloatArray:
+        """Keypoints in pixels of the crops to pixels of the photographs: inverse of `to_crop`."""
+        return move_back(values.reshape(len(values), -1, 2), self.matrices).reshape(values.shape)
+
+    def scale_to_photograph(self, lengths: FloatArray) -> FloatArray:
+        """Lengths along x and y, in pixels of the crops, to pixels of the photographs.
+
+        Parameters
+        ----------
+        lengths : ndarray of shape (n, 2 * k)
+            Such as standard deviations.
+
+        Returns
+        -------
+        ndarray of the same shape
+        """
+        scale = self.matrices[:, np.newaxis, [0, 1], [0, 1]]
+        return (lengths.reshape(len(lengths), -1, 2) / scale).reshape(lengths.shape)
+
+    def pixels(self, rows: Any = slice(None)) -> Array:
+        """Crops of some rows, as they are.
+
+        Parameters
+        ----------
+        rows : slice or array-like of int, default=slice(None)
+            Which.
+
+        Returns
+        -------
+        ndarray of shape (n, height, width, channels), uint8
+        """
+        return self.read(rows=rows)[:]
+
+    def read(
+        self,
+        reach: float = 0.0,
+        *,
+        rows: Any = slice(None),
+        progress: Callable[[int], None] | None = None,
+    ) -> Pieces:
+        """Read each photograph once, at the resolution that the crops need.
+
+        Parameters
+        ----------
+        reach : float, default=0.0
+            Share of a crop's sides to keep around it, for what augmentation brings into the
+            frame.
+        rows : slice or array-like of int, default=slice(None)
+            Which rows.
+        progress : callable, optional
+            Told after each photograph how many are done.
+
+        Returns
+        -------
+        Pieces
+
+        Raises
+        ------
+        PhotographError
+            For a photograph that is not there or damaged, or a box outside of it; names the row.
+        """
+        chosen = np.arange(len(self))[rows]
+        groups: dict[Any, list[int]] = {}
+        for place, row in enumerate(chosen):
+            source = self.photographs.sources[row]
+            groups.setdefault(os.fspath(source) if is_path(source) else row, []).append(place)
+
+        def cut_out(places: list[int]) -> list[tuple[int, Array, FloatArray]]:
+            return [
+                (p, *piece)
+                for p, piece in zip(places, self._cut(chosen[places], reach), strict=True)
+            ]
+
+        pieces = Pieces(self.frame, self.shape[3], self.border)
+        waiting: dict[int, tuple[Array, FloatArray]] = {}
+        for found in in_turn(cut_out, list(groups.values()), progress):
+            for place, piece, matrix in found:
+                waiting[place] = piece, matrix
+            while len(pieces) in waiting:
+                pieces.append(*waiting.pop(len(pieces)))
+        return pieces
+
+    def _cut(self, rows: Any, reach: float) -> list[tuple[Array, FloatArray]]:
+        """Pieces of one photograph, and their matrices to the crops."""
+        areas = self.areas[rows]
+        factors = [reduction(area, self.frame) for area in areas]
+        try:
+            photograph, done, size = self._open(rows[0], min(factors))
+        except PhotographError as error:
+            raise PhotographError(f"X, row {rows[0]}: {error}") from error
+        cuts = []
+        for row, area, factor in zip(rows, areas, factors, strict=True):
+            # what is left to do after a JPEG was reduced while it was decoded
+            rest = max(1, factor // done)
+            left, top, right, bottom = cut(area, reach, size, rest * done)
+            if right <= left or bottom <= top:
+                raise PhotographError(
+                    f"X, row {row}: the box lies outside of the photograph of {size[1]} x {size[0]} "
+                    "pixels."
+                )
+            part = photograph[top // done : -(-bottom // done), left // done : -(-right // done)]
+            to_crop = crop_matrices(area[np.newaxis], self.frame)[0]
+            matrix = to_crop @ piece_matrix(left, top, rest * done)
+            cuts.append((np.array(reduced(part, rest)), matrix))
+        return cuts
+
+    def _open(self, row: int, factor: int) -> tuple[Array, int, tuple[int, int]]:
+        """Pixels of a row's photograph, by what they are reduced, and its size."""
+        source = self.photographs.sources[row]
+        if is_path(source):
+            pixels, done = read_photograph(source, self.color, factor)
+            return pixels, done, photograph_size(source) if done > 1 else pixels.shape[:2]
+        return in_color(source, self.color), 1, source.shape[:2]
+
+    def _size(self, row: int) -> tuple[int, int]:
+        source = self.photographs.sources[row]
+        if not is_path(source):
+            return source.shape[0], source.shape[1]
+        try:
+            return photograph_size(source)
+        except PhotographError as error:
+            raise PhotographError(f"X, row {row}: {error}") from error
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            "Crops is no array: the step after CropTransformer would lose the way back to the "
+            "photographs. Put AugmentTransformer or KeypointRegressor right after CropTransformer "
+            "in the Pipeline; for arrays of pixels use Crops.pixels()."
+        )
+
+    def __repr__(self) -> str:
+        height, width, channels = self.shape[1:]
+        return f"Crops({len(self)} crops of {height}x{width}x{channels})"
+
+
+def in_color(pixels: Array, color: str) -> Array:
+    """Give an array of pixels the channels of a colour.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width) or (height, width, 1, 3 or 4), uint8
+        A fourth channel, transparency, is left out.
+    color : {"gray", "rgb"}
+        Grey is the luma of ITU-R BT.601, as in Pillow.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 1 or 3), uint8
+    """
+    pixels = pixels.reshape(*pixels.shape[:2], -1)[..., :3]
+    if color == "gray":
+        if pixels.shape[2] == 1:
+            return pixels
+        luma = pixels.astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32) + 0x8000
+        return (luma >> 16).astype(np.uint8)[..., np.newaxis]
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
