@@ -12,8 +12,8 @@ import numpy as np
 from keras.callbacks import EarlyStopping
 from sklearn.base import BaseEstimator
 
-from sklearn_kpd._archive import read_archive, write_archive
 from sklearn_kpd._averaging import AveragedWeights
+from sklearn_kpd._persistence.archive import read_archive, write_archive
 from sklearn_kpd._schedules import CosineDecay
 from sklearn_kpd._training_state import restore_training_state, training_state
 from sklearn_kpd.exceptions import PersistenceError

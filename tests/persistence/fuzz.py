@@ -5,7 +5,7 @@ an error of the package: no other exception, no hang, no memory out of proportio
 no process started, nothing unpickled. Most mutations have their hashes made right again, so that
 they reach what lies behind the hashes.
 
-Run as ``python -m tests.fuzz_persistence --n 2000``.
+Run as ``python -m tests.persistence.fuzz --n 2000``.
 """
 
 import argparse
@@ -68,13 +68,14 @@ HOSTILE_CLASSES = [
     "Flatten", "UpSampling2D", "BatchNormalization", "Embedding", "RandomRotation", "",
 ]  # fmt: skip
 HOSTILE_MODULES = [
-    None, "os", "keras", "keras.layers", "keras.src.layers", "keras.src.ops.numpy", "builtins",
+    None, "os", "keras", "keras.layers", "keras.src.layers", "keras.ops", "keras.src.ops.numpy",
+    "builtins",
     "keras.src.saving.saving_lib", "keras.utils", "tests.helpers", "sklearn_kpd.losses", "this",
 ]  # fmt: skip
 HOSTILE_JSON = [
     b"", b"{", b"[" * 100_000, b'{"a":' * 50_000, b"\xff\xfe", b"NaN", b"[1e999]", b'"',
     b"[" + b"9" * 10_000 + b"]", b'{"format": "sklearn_kpd", "format": "sklearn_kpd"}',
-    b'{"format": "sklearn_kpd", "format_version": 2}', b"null", b"[]", b"\x00" * 64,
+    b'{"format": "sklearn_kpd", "format_version": 99}', b"null", b"[]", b"\x00" * 64,
 ]  # fmt: skip
 HOSTILE_HEADERS = [
     "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }",

@@ -25,7 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 
 import sklearn_kpd
 from sklearn_kpd import AugmentSampler, AugmentTransformer, KeypointRegressor, losses
-from sklearn_kpd._estimator_checks import check_estimator
+from sklearn_kpd._persistence.checks import check_consistency
 from sklearn_kpd.exceptions import (
     BrokenFileError,
     ChangedFileError,
@@ -36,10 +36,10 @@ from sklearn_kpd.exceptions import (
     UnsafeFileError,
     UntrustedTypeError,
 )
-from tests import fuzz_persistence
 from tests.data import make_fixtures
-from tests.fuzz_persistence import put_together, take_apart
 from tests.helpers import tiny_network, tiny_regressor
+from tests.persistence import fuzz
+from tests.persistence.fuzz import put_together, take_apart
 
 SMALL_CNN = {"network__filters": (2, 2, 2, 2), "network__units": (3,), "epochs": 1, "verbose": 0}
 
@@ -293,7 +293,7 @@ def test_saving_twice_gives_the_same_bytes(saved, fitted, tmp_path):
 def test_the_file_is_a_zip_of_json_and_arrays(saved, fitted):
     manifest, parts = take_apart(saved)
     assert manifest["format"] == "sklearn_kpd"
-    assert manifest["format_version"] == 1
+    assert manifest["format_version"] == 2
     assert set(manifest["versions"]) == {
         "python", "numpy", "scikit-learn", "keras", "tensorflow", "sklearn_kpd",
     }  # fmt: skip
@@ -530,7 +530,7 @@ def test_sizes_that_are_not_true(saved, load_bytes):
         load_bytes(put_together(b" " * (2**23 + 1), parts))
 
 
-@pytest.mark.parametrize("header", fuzz_persistence.HOSTILE_HEADERS)
+@pytest.mark.parametrize("header", fuzz.HOSTILE_HEADERS)
 def test_arrays_take_no_memory_that_they_do_not_bring(saved, load_bytes, header):
     manifest, parts = take_apart(saved)
     header = header.encode() + b"\n"
@@ -539,7 +539,7 @@ def test_arrays_take_no_memory_that_they_do_not_bring(saved, load_bytes, header)
         load_bytes(put_together(manifest, parts))
 
 
-@pytest.mark.parametrize("text", fuzz_persistence.HOSTILE_JSON, ids=lambda text: text[:20])
+@pytest.mark.parametrize("text", fuzz.HOSTILE_JSON, ids=lambda text: text[:20])
 def test_manifests_that_are_none(saved, load_bytes, text):
     with pytest.raises((BrokenFileError, NewerFormatError)):
         load_bytes(put_together(text, take_apart(saved)[1]))
@@ -558,7 +558,7 @@ def test_deep_nesting(load_changed):
 
 def test_versions(load_changed):
     with pytest.raises(NewerFormatError, match="update it"):
-        load_changed(lambda manifest: manifest.update(format_version=2))
+        load_changed(lambda manifest: manifest.update(format_version=99))
     with pytest.raises(BrokenFileError, match="format version"):
         load_changed(lambda manifest: manifest.update(format_version=True))
     with pytest.raises(BrokenFileError, match="another one"):
@@ -696,7 +696,7 @@ def test_numbers_of_features_that_no_fit_finds(value):
     scaler = StandardScaler().fit([[1.0]])
     scaler.n_features_in_ = value
     with pytest.raises(ValueError, match="n_features_in_ does not fit"):
-        check_estimator(scaler)
+        check_consistency(scaler)
 
 
 @pytest.mark.parametrize("attribute", ["image_shape_", "model_", "history_", "calibration_"])
@@ -773,8 +773,8 @@ def test_files_of_every_format_load(name, load_bytes):
 
 def test_mutated_files_load_as_they_were_or_raise_an_error_of_ours():
     # In a process of its own, as the peak of memory that it looks at is that of a process.
-    command = [sys.executable, "-m", "tests.fuzz_persistence", "--n", "200"]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    command = [sys.executable, "-m", "tests.persistence.fuzz", "--n", "200"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert ended.returncode == 0, ended.stderr
     results = {line.rpartition(": ")[2] for line in ended.stdout.splitlines()}
     assert {"same", "BrokenFileError", "UnsafeFileError", "UntrustedTypeError"} <= results

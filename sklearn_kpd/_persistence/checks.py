@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,13 +16,34 @@ from sklearn_kpd.regressor import KeypointRegressor
 
 _ATTRIBUTE = re.compile(r"(_[A-Za-z]\w*|[A-Za-z]\w*_)", re.ASCII)
 
-_REGRESSOR = {
-    "image_shape_", "n_features_in_", "y_shape_", "keypoint_names_", "flip_permutation_",
-    "schemes_", "_output_schemes", "float_gain_", "calibration_", "history_", "model_",
-    "_random_state",
-}  # fmt: skip
-_AUGMENTATION = {"image_shape_", "n_features_in_", "augmentation_"}
-_OPTIONAL = {"feature_names_in_"}
+# What every file has; see `LEARNT`.
+_ALWAYS = object()
+# What a fit of an estimator of ours leaves behind. A file from before there was an attribute is
+# taken to have had the value that stands here, which describes how a fit went at that time, and
+# is immutable: a new attribute gets one, and never `_ALWAYS`.
+LEARNT: dict[type[BaseEstimator], dict[str, Any]] = {
+    KeypointRegressor: {
+        "image_shape_": _ALWAYS,
+        "n_features_in_": _ALWAYS,
+        "y_shape_": _ALWAYS,
+        "keypoint_names_": _ALWAYS,
+        "flip_permutation_": _ALWAYS,
+        "schemes_": _ALWAYS,
+        "_output_schemes": _ALWAYS,
+        "float_gain_": _ALWAYS,
+        "calibration_": _ALWAYS,
+        "history_": _ALWAYS,
+        "model_": _ALWAYS,
+        "_random_state": _ALWAYS,
+    },
+    AugmentBase: {
+        "image_shape_": _ALWAYS,
+        "n_features_in_": _ALWAYS,
+        "augmentation_": _ALWAYS,
+    },
+}
+# Those that a fit leaves behind for some X.
+_FOR_SOME_X = {"feature_names_in_"}
 
 
 def learnt_attributes(estimator: BaseEstimator) -> dict[str, Any]:
@@ -32,7 +52,7 @@ def learnt_attributes(estimator: BaseEstimator) -> dict[str, Any]:
     Examples
     --------
     >>> from sklearn.preprocessing import StandardScaler
-    >>> from sklearn_kpd._estimator_checks import learnt_attributes
+    >>> from sklearn_kpd._persistence.checks import learnt_attributes
     >>> sorted(learnt_attributes(StandardScaler().fit([[1.0]])))
     ['mean_', 'n_features_in_', 'n_samples_seen_', 'scale_', 'var_']
     """
@@ -40,7 +60,33 @@ def learnt_attributes(estimator: BaseEstimator) -> dict[str, Any]:
     return {name: item for name, item in vars(estimator).items() if name not in params}
 
 
-def check_estimator(estimator: BaseEstimator) -> None:
+def restore_attributes(estimator: BaseEstimator, attributes: dict[str, Any]) -> None:
+    """Give an estimator what it had learnt when it was saved.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        With its parameters.
+    attributes : dict of str to object
+        From :func:`learnt_attributes`, maybe of an older version of the package.
+
+    Raises
+    ------
+    ValueError
+        If an attribute has the name of a parameter.
+    """
+    params = attributes.keys() & estimator.get_params(deep=False).keys()
+    if params:
+        raise ValueError(f"{type(estimator).__name__} has learnt its parameters {sorted(params)}")
+    if attributes:
+        missing = {
+            name: value for name, value in _attributes(estimator).items() if value is not _ALWAYS
+        }
+        attributes = {**missing, **attributes}
+    vars(estimator).update(attributes)
+
+
+def check_consistency(estimator: BaseEstimator) -> None:
     """Check parameters, and for estimators of ours that all that was learnt fits together.
 
     Raises
@@ -48,14 +94,14 @@ def check_estimator(estimator: BaseEstimator) -> None:
     ValueError
         If something does not; the message says what.
     """
-    params, learnt = estimator.get_params(deep=False), learnt_attributes(estimator)
     kind = type(estimator)
-    if params.get("memory") is not None:
+    if estimator.get_params(deep=False).get("memory") is not None:
         raise ValueError(
             f"{kind.__name__}(memory=...) would have a file write to disk: set memory=None"
         )
     if hasattr(estimator, "_parameter_constraints"):
         estimator._validate_params()
+    learnt = learnt_attributes(estimator)
     for name in learnt:
         # Whatever hides a method or stands in for one is nothing that a fit has learnt.
         if not _ATTRIBUTE.fullmatch(name) or hasattr(kind, name):
@@ -63,34 +109,39 @@ def check_estimator(estimator: BaseEstimator) -> None:
                 f"{kind.__name__} has an attribute {name[:80]!r} that no fit gives it"
             )
     n_features = learnt.get("n_features_in_", 1)
-    _require(_is_integer(n_features) and n_features > 0, "n_features_in_")
-    if learnt and isinstance(estimator, KeypointRegressor):
-        _check_names(estimator, learnt, _REGRESSOR)
-        _check_regressor(estimator)
-    elif learnt and isinstance(estimator, AugmentBase):
-        _check_names(estimator, learnt, _AUGMENTATION)
-        _check_images(estimator)
-        _check_augmentation(estimator.augmentation_)
+    _require_fit(_is_integer(n_features) and n_features > 0, "n_features_in_")
+    if learnt and isinstance(estimator, (KeypointRegressor, AugmentBase)):
+        _check_ours(estimator, learnt)
 
 
-def _check_names(estimator: Any, learnt: Mapping[str, Any], expected: set[str]) -> None:
-    wrong = (learnt.keys() ^ expected) - _OPTIONAL
+def _attributes(estimator: BaseEstimator) -> dict[str, Any]:
+    """What a fit leaves behind, of an estimator of ours."""
+    return next((table for kind, table in LEARNT.items() if isinstance(estimator, kind)), {})
+
+
+def _check_ours(estimator: Any, learnt: dict[str, Any]) -> None:
+    wrong = (learnt.keys() ^ _attributes(estimator).keys()) - _FOR_SOME_X
     if wrong:
         raise ValueError(
             f"{type(estimator).__name__} lacks or has by mistake the attributes {sorted(wrong)}: "
             "fit it, to the end"
         )
+    _check_images(estimator)
+    if isinstance(estimator, AugmentBase):
+        _check_augmentation(estimator.augmentation_)
+    else:
+        _check_regressor(estimator)
 
 
 def _check_images(estimator: Any) -> None:
     shape = estimator.image_shape_
-    _require(_is_shape(shape) and len(shape) == 3, "image_shape_")
-    _require(
+    _require_fit(_is_shape(shape) and len(shape) == 3, "image_shape_")
+    _require_fit(
         _is_integer(estimator.n_features_in_) and estimator.n_features_in_ == math.prod(shape),
         "n_features_in_",
     )
     names = getattr(estimator, "feature_names_in_", None)
-    _require(
+    _require_fit(
         names is None
         or (isinstance(names, np.ndarray) and names.shape == (estimator.n_features_in_,)),
         "feature_names_in_",
@@ -98,14 +149,27 @@ def _check_images(estimator: Any) -> None:
 
 
 def _check_regressor(estimator: Any) -> None:
-    _check_images(estimator)
-    shape = estimator.y_shape_
-    _require(
+    _check_keypoints(estimator)
+    n_outputs = math.prod(estimator.y_shape_)
+    n_schemes = _check_schemes(estimator, n_outputs)
+    _require_fit(estimator.float_gain_ in (None, 1.0, 255.0), "float_gain_")
+    calibration = estimator.calibration_
+    _require_fit(
+        calibration is None or _is_array(calibration, "f", (2, n_outputs)), "calibration_"
+    )
+    seed = estimator._random_state
+    _require_fit(seed is None or (_is_integer(seed) and 0 <= seed < 2**32), "_random_state")
+    _check_history(estimator.history_)
+    _check_network(estimator.model_, estimator.image_shape_, n_schemes * n_outputs)
+
+
+def _check_keypoints(estimator: Any) -> None:
+    shape, names = estimator.y_shape_, estimator.keypoint_names_
+    _require_fit(
         _is_shape(shape) and (len(shape) < 2 or (len(shape) == 2 and shape[1] == 2)), "y_shape_"
     )
     n_outputs = math.prod(shape)
-    names = estimator.keypoint_names_
-    _require(
+    _require_fit(
         names is None
         or (
             isinstance(names, tuple)
@@ -114,27 +178,25 @@ def _check_regressor(estimator: Any) -> None:
         ),
         "keypoint_names_",
     )
-    _require(_is_permutation(estimator.flip_permutation_, n_outputs // 2), "flip_permutation_")
+    _require_fit(_is_permutation(estimator.flip_permutation_, n_outputs // 2), "flip_permutation_")
+
+
+def _check_schemes(estimator: Any, n_outputs: int) -> int:
+    """Check the labelling schemes, and count them."""
     schemes, chosen = estimator.schemes_, estimator._output_schemes
-    _require(
+    _require_fit(
         _is_array(schemes, "b", (len(np.atleast_1d(schemes)), n_outputs)) and len(schemes) > 0,
         "schemes_",
     )
-    _require(
+    _require_fit(
         _is_array(chosen, "i", (n_outputs,)) and _within(chosen, 0, len(schemes) - 1),
         "_output_schemes",
     )
-    _require(estimator.float_gain_ in (None, 1.0, 255.0), "float_gain_")
-    calibration = estimator.calibration_
-    _require(calibration is None or _is_array(calibration, "f", (2, n_outputs)), "calibration_")
-    seed = estimator._random_state
-    _require(seed is None or (_is_integer(seed) and 0 <= seed < 2**32), "_random_state")
-    _check_history(estimator.history_)
-    _check_network(estimator.model_, estimator.image_shape_, len(schemes) * n_outputs)
+    return len(schemes)
 
 
 def _check_history(history: Any) -> None:
-    _require(
+    _require_fit(
         isinstance(history, dict)
         and "loss" in history
         and all(isinstance(name, str) for name in history)
@@ -147,39 +209,39 @@ def _check_history(history: Any) -> None:
 
 
 def _check_network(model: Any, image_shape: tuple[int, ...], n_outputs: int) -> None:
-    _require(isinstance(model, keras.Model), "model_")
-    _require(
+    _require_fit(isinstance(model, keras.Model), "model_")
+    _require_fit(
         model.input_shape == (None, *image_shape) and model.output_shape == (None, n_outputs),
         "model_, by its shapes,",
     )
 
 
 def _check_augmentation(augmentation: Any) -> None:
-    _require(isinstance(augmentation, Augmentation), "augmentation_")
-    _require(augmentation.ops == [], "ops (imgaug's operations are code; joblib.dump keeps them)")
-    _require(
+    _require_fit(isinstance(augmentation, Augmentation), "augmentation_")
+    _require_fit(
+        augmentation.ops == [], "ops (imgaug's operations are code; joblib.dump keeps them)"
+    )
+    _require_fit(
         isinstance(augmentation.ranges, dict)
         and augmentation.ranges.keys() <= OPERATIONS.keys()
         and all(_is_range(item) for item in augmentation.ranges.values()),
         "augmentation_.ranges",
     )
-    for name in ("flip", "probability"):
-        _require(_is_number(getattr(augmentation, name), 0, 1), f"augmentation_.{name}")
-    permutation = augmentation.permutation
-    _require(
-        _is_permutation(permutation, 0 if permutation is None else np.size(permutation)),
-        "augmentation_.permutation",
-    )
-    border, seed = augmentation.border, augmentation.seed
-    _require(
-        border in ("replicate", "reflect") or _is_number(border, 0, 255), "augmentation_.border"
-    )
-    _require(augmentation.out_of_frame in ("nan", "keep", "clip"), "augmentation_.out_of_frame")
-    _require(augmentation.engine in ("fused", "imgaug"), "augmentation_.engine")
-    _require(seed is None or (_is_integer(seed) and seed >= 0), "augmentation_.seed")
+    permutation, border, seed = augmentation.permutation, augmentation.border, augmentation.seed
+    n_keypoints = 0 if permutation is None else np.size(permutation)
+    for name, fine in {
+        "flip": _is_number(augmentation.flip, 0, 1),
+        "probability": _is_number(augmentation.probability, 0, 1),
+        "permutation": _is_permutation(permutation, n_keypoints),
+        "border": border in ("replicate", "reflect") or _is_number(border, 0, 255),
+        "out_of_frame": augmentation.out_of_frame in ("nan", "keep", "clip"),
+        "engine": augmentation.engine in ("fused", "imgaug"),
+        "seed": seed is None or (_is_integer(seed) and seed >= 0),
+    }.items():
+        _require_fit(fine, f"augmentation_.{name}")
 
 
-def _require(fine: Any, name: str) -> None:
+def _require_fit(fine: Any, name: str) -> None:
     if not fine:
         raise ValueError(f"{name} does not fit what else the estimator has learnt")
 
