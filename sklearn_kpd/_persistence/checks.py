@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -73,8 +74,9 @@ def restore_attributes(estimator: BaseEstimator, attributes: dict[str, Any]) -> 
     Raises
     ------
     ValueError
-        If an attribute has the name of a parameter.
+        If an attribute has the name of a parameter or a method, so that it would stand in for it.
     """
+    _check_names(type(estimator), attributes)
     params = attributes.keys() & estimator.get_params(deep=False).keys()
     if params:
         raise ValueError(f"{type(estimator).__name__} has learnt its parameters {sorted(params)}")
@@ -94,24 +96,26 @@ def check_consistency(estimator: BaseEstimator) -> None:
     ValueError
         If something does not; the message says what.
     """
-    kind = type(estimator)
+    kind, learnt = type(estimator), learnt_attributes(estimator)
+    _check_names(kind, learnt)
     if estimator.get_params(deep=False).get("memory") is not None:
         raise ValueError(
             f"{kind.__name__}(memory=...) would have a file write to disk: set memory=None"
         )
     if hasattr(estimator, "_parameter_constraints"):
         estimator._validate_params()
-    learnt = learnt_attributes(estimator)
-    for name in learnt:
-        # Whatever hides a method or stands in for one is nothing that a fit has learnt.
-        if not _ATTRIBUTE.fullmatch(name) or hasattr(kind, name):
-            raise ValueError(
-                f"{kind.__name__} has an attribute {name[:80]!r} that no fit gives it"
-            )
     n_features = learnt.get("n_features_in_", 1)
     _require_fit(_is_integer(n_features) and n_features > 0, "n_features_in_")
     if learnt and isinstance(estimator, (KeypointRegressor, AugmentBase)):
         _check_ours(estimator, learnt)
+
+
+def _check_names(kind: type, names: Iterable[str]) -> None:
+    for name in names:
+        if not _ATTRIBUTE.fullmatch(name) or hasattr(kind, name):
+            raise ValueError(
+                f"{kind.__name__} has an attribute {name[:80]!r} that no fit gives it"
+            )
 
 
 def _attributes(estimator: BaseEstimator) -> dict[str, Any]:
