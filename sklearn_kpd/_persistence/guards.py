@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sklearn_kpd._inference import n_computed as n_computed_on_tensorflow
 from sklearn_kpd.exceptions import BrokenFileError, PersistenceError
 
 TENSORFLOW_VERSION: str = tf.__version__
@@ -57,15 +56,24 @@ def no_larger_than(n_elements: int) -> Iterator[None]:
 
 def n_computed(model: keras.Model, image_shape: tuple[int, ...]) -> float:
     """Count about how many numbers a network computes for one image, without computing them."""
-    if keras.backend.backend() == "tensorflow":
-        return n_computed_on_tensorflow(model, image_shape)
+    return _COUNTS[keras.backend.backend()](model, (1, *image_shape))
+
+
+def _count_on_tensorflow(model: keras.Model, shape: tuple[int, ...]) -> float:
+    function = tf.function(lambda images: model(images, training=False))
+    graph = function.get_concrete_function(tf.TensorSpec(shape, tf.float32)).graph
+    outputs = (item.shape for operation in graph.get_operations() for item in operation.outputs)
+    return sum(math.prod(size or 1 for size in item.as_list()) for item in outputs if item.rank)
+
+
+def _count_on_jax(model: keras.Model, shape: tuple[int, ...]) -> float:
     import jax
 
     def call(images: Any) -> Any:
         with keras.StatelessScope():  # nothing that is not computed stays with the model
             return model(images, training=False)
 
-    image = jax.ShapeDtypeStruct((1, *image_shape), np.float32)
+    image = jax.ShapeDtypeStruct(shape, np.float32)
     costs = jax.jit(call).lower(image).cost_analysis() or {}
     return costs.get("bytes accessed", math.inf) / _BYTES_OF_A_NUMBER
 
@@ -107,3 +115,4 @@ _BEFORE_VARIABLES = {
     "jax": _before_variables_of_jax,
     "tensorflow": _before_variables_of_tensorflow,
 }
+_COUNTS = {"jax": _count_on_jax, "tensorflow": _count_on_tensorflow}

@@ -79,6 +79,8 @@ _KERAS_PARTS = (
 )
 # A folder of this machine, which no file shall name: fit writes there.
 _LEFT_OUT = "checkpoint_dir"
+# Python's hash of an integer is the rest of a division by 2**61 - 1.
+_HUGE = 2**60
 _PLAIN = (type(None), bool, int, str)
 _DTYPE = re.compile(r"[<>|=]?[biuf]\d", re.ASCII)
 
@@ -130,6 +132,8 @@ class Packer:
         return {"type": "tuple", "items": self._items(value, where)}
 
     def _write_dict(self, value: dict[Any, Any], where: str) -> dict[str, Any]:
+        if not all(map(_is_key, value)):
+            raise _not_saveable(where, "it is a dict with tuples or huge integers as keys")
         return {"type": "dict", "items": [self._items(item, where) for item in value.items()]}
 
     def _write_array(self, value: Any, where: str) -> dict[str, Any]:
@@ -279,7 +283,13 @@ class Unpacker:
 
     def _read_dict(self, items: Any) -> dict[Any, Any]:
         _require_as_saved(isinstance(items, list), f"{type(items).__name__} as a dict")
-        return _make(dict, {}, self.unpack(items))
+        pairs = self.unpack(items)
+        for pair in pairs:
+            _require_as_saved(
+                isinstance(pair, list) and len(pair) == 2 and _is_key(pair[0]),
+                f"{pair!r} as an item of a dict",
+            )
+        return _make(dict, {}, pairs)
 
     def _read_dtype(self, value: Any) -> np.dtype[Any]:
         _require_as_saved(
@@ -351,6 +361,11 @@ class Unpacker:
         if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
             raise UntrustedTypeError(f"{name} is no estimator.")
         return found
+
+
+def _is_key(value: Any) -> bool:
+    """Whether a value may be a key of a dict: thousands could be made that have one hash."""
+    return not (isinstance(value, tuple) or (type(value) is int and abs(value) >= _HUGE))
 
 
 def _sklearn_class(name: str) -> Any:

@@ -32,6 +32,15 @@ def test_what_a_network_computes_is_counted_without_computing_it():
     assert n_computed(large, (96, 96, 1)) >= (96 * 10**4) ** 2
 
 
+def test_sizes_cannot_hide_in_the_number_of_images():
+    images = keras.Input((4, 4, 1))
+    x = keras.layers.Dense(1)(keras.layers.Flatten()(images))
+    for _ in range(2):
+        x = keras.ops.reshape(keras.layers.RepeatVector(10**4)(x), (-1, 1))
+    x = keras.ops.max(keras.ops.reshape(x, (-1, 10**8)), axis=-1, keepdims=True)
+    assert n_computed(keras.Model(images, x), (4, 4, 1)) >= 10**8
+
+
 ON_JAX = """
 import gzip, sys, warnings
 from pathlib import Path
@@ -69,6 +78,7 @@ else:
 assert keras.distribution.distribution() is None
 test_guards.test_variables_are_refused_before_they_are_made()
 test_guards.test_what_a_network_computes_is_counted_without_computing_it()
+test_guards.test_sizes_cannot_hide_in_the_number_of_images()
 for version in (1, 2):
     saved, predicted = make_fixtures.paths("heatmap", version)
     path.write_bytes(gzip.decompress(saved.read_bytes()))

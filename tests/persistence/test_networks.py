@@ -104,6 +104,8 @@ LAMBDA = {
         (lambda manifest: network_of(manifest)["compile_config"]["optimizer"].update(
             module="keras.callbacks", class_name="ModelCheckpoint"),
          "keras.callbacks.ModelCheckpoint"),
+        (lambda manifest: network_of(manifest)["compile_config"]["optimizer"].update(
+            module="keras.optimizers", class_name="Muon"), "keras.optimizers.Muon"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("unsafe", [False, True])
