@@ -60,7 +60,8 @@ def n_computed(model: keras.Model, image_shape: tuple[int, ...]) -> float:
 
 
 def _count_on_tensorflow(model: keras.Model, shape: tuple[int, ...]) -> float:
-    function = tf.function(lambda images: model(images, training=False))
+    # Without autograph, as Keras builds networks: it would write a file of Python.
+    function = tf.function(lambda images: model(images, training=False), autograph=False)
     graph = function.get_concrete_function(tf.TensorSpec(shape, tf.float32)).graph
     outputs = (item.shape for operation in graph.get_operations() for item in operation.outputs)
     return sum(math.prod(size or 1 for size in item.as_list()) for item in outputs if item.rank)

@@ -5,19 +5,17 @@ object with a ``type``. Classes are written by name and looked up among those th
 trusted; no module is imported because a file names it.
 """
 
-import importlib
 import math
 import re
-from collections.abc import Callable, Iterable
-from types import FunctionType, ModuleType
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import keras
 import numpy as np
-from sklearn import feature_selection
 from sklearn.base import BaseEstimator
 
-from sklearn_kpd import losses, networks
+from sklearn_kpd._persistence import known
 from sklearn_kpd._persistence.archive import is_plain
 from sklearn_kpd._persistence.checks import (
     check_consistency,
@@ -32,44 +30,10 @@ from sklearn_kpd._persistence.networks import (
     unpack_keras,
     unpack_network,
 )
-from sklearn_kpd.augment import AugmentSampler, AugmentTransformer
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.exceptions import BrokenFileError, NotSaveableError, UntrustedTypeError
 from sklearn_kpd.images import Array
-from sklearn_kpd.regressor import KeypointRegressor
 
-_ESTIMATORS: dict[str, type[BaseEstimator]] = {
-    "sklearn_kpd.AugmentSampler": AugmentSampler,
-    "sklearn_kpd.AugmentTransformer": AugmentTransformer,
-    "sklearn_kpd.KeypointRegressor": KeypointRegressor,
-}
-_SKLEARN_MODULES = (
-    "compose", "decomposition", "ensemble", "feature_selection", "gaussian_process", "impute",
-    "kernel_approximation", "linear_model", "multioutput", "neighbors", "pipeline",
-    "preprocessing", "random_projection", "svm", "tree",
-)  # fmt: skip
-
-# Classes and functions that may be the value of a parameter.
-_CALLBACKS = ("EarlyStopping", "ReduceLROnPlateau", "TerminateOnNaN")  # which write no files
-_NUMBERS = (
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
-    "float32", "float64",
-)  # fmt: skip
-_SCORES = ("chi2", "f_classif", "f_regression", "mutual_info_classif", "mutual_info_regression",
-           "r_regression")  # fmt: skip
-_OBJECTS: dict[str, Any] = {
-    **{f"sklearn_kpd.networks.{name}": item for name, item in networks.NETWORKS.items()},
-    **{f"sklearn_kpd.losses.{item.__name__}": item for item in losses.LOSSES.values()},
-    **{
-        f"keras.optimizers.{name}": item
-        for name, item in vars(keras.optimizers).items()
-        if isinstance(item, type) and issubclass(item, keras.optimizers.Optimizer)
-    },
-    **{f"keras.callbacks.{name}": getattr(keras.callbacks, name) for name in _CALLBACKS},
-    **{f"builtins.{kind.__name__}": kind for kind in (bool, float, int)},
-    **{f"numpy.{name}": np.dtype(name).type for name in _NUMBERS},
-    **{f"sklearn.feature_selection.{name}": getattr(feature_selection, name) for name in _SCORES},
-}
 _KERAS_PARTS = (
     keras.losses.Loss,
     keras.optimizers.Optimizer,
@@ -187,13 +151,13 @@ class Packer:
         kind = type(value)
         return {
             "type": "estimator",
-            "name": _class_name(kind),
+            "name": known.name_of_estimator(kind) or full_name(kind),
             "params": self._named(params, kind.__name__),
             "attributes": self._named(learnt_attributes(value), kind.__name__),
         }
 
     def _write_object(self, value: Any, where: str) -> dict[str, Any]:
-        name = next((name for name, item in _OBJECTS.items() if item is value), full_name(value))
+        name = known.name_of_object(value) or full_name(value)
         if "<lambda>" in name:
             raise _not_saveable(where, "it is a lambda, which has no name: write it with def")
         return {"type": "object", "name": name}
@@ -284,11 +248,7 @@ class Unpacker:
     def _read_dict(self, items: Any) -> dict[Any, Any]:
         _require_as_saved(isinstance(items, list), f"{type(items).__name__} as a dict")
         pairs = self.unpack(items)
-        for pair in pairs:
-            _require_as_saved(
-                isinstance(pair, list) and len(pair) == 2 and _is_key(pair[0]),
-                f"{pair!r} as an item of a dict",
-            )
+        _require_as_saved(all(map(_is_item, pairs)), "an odd item of a dict")
         return _make(dict, {}, pairs)
 
     def _read_dtype(self, value: Any) -> np.dtype[Any]:
@@ -300,7 +260,11 @@ class Unpacker:
     def _read_estimator(self, name: Any, params: Any, attributes: Any) -> BaseEstimator:
         params = self._named(params)
         _require_as_saved(_LEFT_OUT not in params, f"{_LEFT_OUT}, a folder to write to,")
-        estimator = _make(self._estimator_class(name), params)
+        _require_as_saved(isinstance(name, str), f"the class {name!r}")
+        kind = known.estimator(name) or self.trusted.get(name)
+        if not (isinstance(kind, type) and issubclass(kind, BaseEstimator)):
+            raise UntrustedTypeError(f"{name} is no estimator.")
+        estimator = _make(kind, params)
         learnt = self._named(attributes)
         try:
             restore_attributes(estimator, learnt)
@@ -322,7 +286,7 @@ class Unpacker:
 
     def _read_object(self, name: Any) -> Any:
         _require_as_saved(isinstance(name, str), f"the name {name!r}")
-        return _OBJECTS[name] if name in _OBJECTS else self.trusted.get(name)
+        return known.OBJECTS[name] if name in known.OBJECTS else self.trusted.get(name)
 
     def _read_random_state(
         self, key: Any, pos: Any, has_gauss: Any, gauss: Any
@@ -355,44 +319,14 @@ class Unpacker:
         _require_as_saved(isinstance(items, dict), f"{type(items).__name__} as named values")
         return {name: self.unpack(item) for name, item in items.items()}
 
-    def _estimator_class(self, name: Any) -> Any:
-        _require_as_saved(isinstance(name, str), f"the class {name!r}")
-        found = _ESTIMATORS.get(name) or _sklearn_class(name) or self.trusted.get(name)
-        if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
-            raise UntrustedTypeError(f"{name} is no estimator.")
-        return found
+
+def _is_item(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and _is_key(value[0])
 
 
 def _is_key(value: Any) -> bool:
     """Whether a value may be a key of a dict: thousands could be made that have one hash."""
     return not (isinstance(value, tuple) or (type(value) is int and abs(value) >= _HUGE))
-
-
-def _sklearn_class(name: str) -> Any:
-    """One of scikit-learn's public estimators, or None."""
-    package, _, rest = name.partition(".")
-    module_name, _, class_name = rest.partition(".")
-    if package != "sklearn" or module_name not in _SKLEARN_MODULES:
-        return None
-    module = importlib.import_module(f"sklearn.{module_name}")
-    return getattr(module, class_name) if class_name in _public_names(module) else None
-
-
-def _public_names(module: ModuleType) -> Iterable[str]:
-    """Names that a module of scikit-learn exports; without ``__all__``, the classes in it."""
-    return getattr(module, "__all__", None) or [
-        name
-        for name, item in vars(module).items()
-        if isinstance(item, type) and item.__module__ == module.__name__
-    ]
-
-
-def _class_name(kind: type[BaseEstimator]) -> str:
-    for name, known in _ESTIMATORS.items():
-        if kind is known:
-            return name
-    public = ".".join([*kind.__module__.split(".")[:2], kind.__name__])
-    return public if _sklearn_class(public) is kind else full_name(kind)
 
 
 def _make(kind: Callable[..., Any], options: dict[str, Any], *args: Any) -> Any:
