@@ -134,7 +134,7 @@ def test_sizes_that_are_not_true(saved, load_bytes):
 
 @pytest.mark.parametrize(
     ("header", "message"),
-    zip(
+    list(zip(
         fuzz.HOSTILE_HEADERS,
         [
             r"claims the shape \(1000000000000,\)", "holds <U0", "holds object",
@@ -142,7 +142,7 @@ def test_sizes_that_are_not_true(saved, load_bytes):
             "EOF|never closed|malformed|parenthes", "malformed|too many",
         ],
         strict=True,
-    ),
+    )),
 )  # fmt: skip
 def test_arrays_take_no_memory_that_they_do_not_bring(saved, load_bytes, header, message):
     manifest, parts = take_apart(saved)
