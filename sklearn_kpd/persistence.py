@@ -1,6 +1,8 @@
 """Saving estimators to files that hold no code, and loading them without running any."""
 
+import os
 import platform
+import random
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -10,9 +12,10 @@ import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 
-from sklearn_kpd._archive import read_archive, write_archive
-from sklearn_kpd._estimator_tree import Packer, Unpacker
-from sklearn_kpd._network_state import TENSORFLOW_VERSION, Trusted
+from sklearn_kpd._persistence.archive import read_archive, write_archive
+from sklearn_kpd._persistence.guards import TENSORFLOW_VERSION
+from sklearn_kpd._persistence.networks import Trusted
+from sklearn_kpd._persistence.tree import Packer, Unpacker
 from sklearn_kpd._version import __version__
 from sklearn_kpd.exceptions import (
     BrokenFileError,
@@ -32,10 +35,10 @@ _VERSIONS = {
     "sklearn_kpd": __version__,
 }
 # With another version of these, what is predicted may differ in the last digits, or more.
-_MATTER = ("scikit-learn", "keras", "tensorflow")
+_COMPARED = ("scikit-learn", "keras", "tensorflow")
 
 
-def save(estimator: BaseEstimator, path: Any) -> None:
+def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     """Save an estimator to a file that holds no code.
 
     The file is a zip of a manifest in JSON and of NumPy's arrays: parameters, what was learnt, the
@@ -88,7 +91,7 @@ def save(estimator: BaseEstimator, path: Any) -> None:
     write_archive(path, {"versions": _VERSIONS, "estimator": tree}, packer.arrays)
 
 
-def load(path: Any, *, trusted: Iterable[Any] = ()) -> Any:
+def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     """Load an estimator that :func:`save` has written, without running code from the file.
 
     Only classes of this package, of scikit-learn and a list of Keras' are made; sizes and hashes
@@ -147,6 +150,7 @@ def load(path: Any, *, trusted: Iterable[Any] = ()) -> Any:
     if content.keys() != {"versions", "estimator"}:
         raise BrokenFileError("The manifest lacks entries, or has some that are unknown.")
     _check_versions(content["versions"])
+    numbers = random.getstate()  # which Keras draws seeds from
     try:
         estimator = Unpacker(arrays, known).unpack(content["estimator"])
     except PersistenceError:
@@ -156,6 +160,8 @@ def load(path: Any, *, trusted: Iterable[Any] = ()) -> Any:
         raise BrokenFileError(
             f"The file holds no estimator: {type(error).__name__}: {str(error)[:500]}"
         ) from error
+    finally:
+        random.setstate(numbers)
     if not isinstance(estimator, BaseEstimator):
         raise BrokenFileError(f"The file holds {type(estimator).__name__} and no estimator.")
     if arrays:
@@ -168,7 +174,7 @@ def _check_versions(versions: Any) -> None:
         raise BrokenFileError("The file does not say what versions it was saved with.")
     others = [
         f"{name} {versions.get(name, '?')[:40]} (here {_VERSIONS[name]})"
-        for name in _MATTER
+        for name in _COMPARED
         if versions.get(name) != _VERSIONS[name]
     ]
     if others:

@@ -1,7 +1,5 @@
 """Calling a network on batches of any size, without the cost of Keras' `predict`."""
 
-import math
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -37,20 +35,6 @@ def infer(model: keras.Model, images: Array) -> Array:
     return _compiled(model, images.shape[1:])(images)
 
 
-def n_computed(model: keras.Model, image_shape: tuple[int, ...]) -> int:
-    """Count the numbers that a network computes for one image, on TensorFlow.
-
-    Parameters
-    ----------
-    model : keras.Model
-        From pixels to network units.
-    image_shape : (int, int, int)
-        Height, width and channels.
-    """
-    outputs = _compiled(model, image_shape).outputs()
-    return sum(math.prod(size or 1 for size in shape) for shape in outputs)
-
-
 def _compiled(model: keras.Model, image_shape: tuple[int, ...]) -> "_Compiled":
     if not hasattr(model, _NAME):
         setattr(model, _NAME, _Compiled(model, image_shape))
@@ -63,7 +47,10 @@ class _Compiled:
     def __init__(self, model: keras.Model, image_shape: tuple[int, ...]) -> None:
         import tensorflow as tf  # Keras has no function that takes batches of any size
 
-        @tf.function(input_signature=[tf.TensorSpec((None, *image_shape), tf.float32)])
+        # Without autograph, as Keras builds networks: it would write a file of Python.
+        @tf.function(
+            input_signature=[tf.TensorSpec((None, *image_shape), tf.float32)], autograph=False
+        )
         def function(images: Any) -> Any:
             return model(images, training=False)
 
@@ -73,8 +60,3 @@ class _Compiled:
 
     def __call__(self, images: Array) -> Array:
         return self._function(self._constant(images)).numpy()
-
-    def outputs(self) -> Iterator[list[int | None]]:
-        """Shapes of all that is computed, as far as they are known, the number of images None."""
-        for operation in self._function.graph.get_operations():
-            yield from (item.shape.as_list() for item in operation.outputs if item.shape.rank)

@@ -1,7 +1,7 @@
 """A fitted network as one file for ONNX Runtime or LiteRT: bytes of images in, pixels out."""
 
 import importlib.util
-import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from sklearn_kpd._common.files import replacing
 from sklearn_kpd._inference.predictor import Predictor
 from sklearn_kpd.keypoints import from_units, pixels_per_unit
 
@@ -149,7 +150,8 @@ def write(model: keras.Model, path: Any) -> None:
             "pip install 'sklearn-kpd[export]'."
         )
     images = keras.InputSpec(shape=model.input_shape, dtype="uint8", name="images")
-    with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
+    with replacing(path) as file, tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / path.name
         model.export(str(written), format=name, verbose=False, input_signature=[images])
-        os.replace(written, path)
+        with written.open("rb") as exported:
+            shutil.copyfileobj(exported, file)

@@ -17,7 +17,7 @@ import numpy as np
 from keras.callbacks import EarlyStopping
 from sklearn.base import BaseEstimator
 
-from sklearn_kpd._archive import read_archive, write_archive
+from sklearn_kpd._persistence.archive import read_archive, write_archive
 from sklearn_kpd._training.averaging import AveragedWeights
 from sklearn_kpd._training.schedules import CosineDecay
 from sklearn_kpd._training.state import restore_training_state, training_state

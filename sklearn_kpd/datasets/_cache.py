@@ -1,7 +1,5 @@
 """Arrays that took long to make, kept in scikit-learn's data folder."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.datasets import get_data_home
+
+from sklearn_kpd._common.files import replacing
 
 #: Older entries than the newest few are removed.
 _N_ENTRIES = 4
@@ -59,15 +59,8 @@ def _load(key: str) -> dict[str, np.ndarray] | None:
 def _store(key: str, arrays: dict[str, Any]) -> None:
     folder = _folder()
     folder.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        temporary = Path(file.name)
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, names=list(arrays), **arrays)
-        # At no time is there half an entry under its name.
-        os.replace(temporary, folder / f"{key}.npz")
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(folder / f"{key}.npz") as file:
+        np.savez(file, names=list(arrays), **arrays)
     entries = sorted(folder.iterdir(), key=lambda entry: entry.stat().st_mtime)
     for entry in entries[:-_N_ENTRIES]:
         entry.unlink()

@@ -24,7 +24,7 @@ from sklearn_kpd.photographs._tables import Photographs, is_path
 
 
 class Crops:
-    """Objects that are to be cut out of photographs, and the matrix of each from there to its crop.
+    """Objects to cut out of photographs, and the matrix of each from there to its crop.
 
     This is what `CropTransformer.transform` returns and `KeypointRegressor` takes. It holds paths
     and boxes; pixels are read when they are needed. It is no array: a step that would take it for
@@ -85,7 +85,7 @@ class Crops:
         if self._areas is None:
             boxes = self.photographs.boxes.copy()
             for row in np.flatnonzero(np.isnan(boxes).any(axis=1)):
-                height, width = self._size(row)
+                height, width = self._size(int(row))
                 boxes[row] = 0, 0, width, height
             self._areas = regions(boxes, self.frame, self.margin, self.keep_aspect)
         return self._areas
@@ -206,8 +206,8 @@ class Crops:
             left, top, right, bottom = cut(area, reach, size, rest * done)
             if right <= left or bottom <= top:
                 raise PhotographError(
-                    f"X, row {row}: the box lies outside of the photograph of {size[1]} x {size[0]} "
-                    "pixels."
+                    f"X, row {row}: the box lies outside of the photograph, which is "
+                    f"{size[1]} x {size[0]} pixels."
                 )
             part = photograph[top // done : -(-bottom // done), left // done : -(-right // done)]
             to_crop = crop_matrices(area[np.newaxis], self.frame)[0]

@@ -145,7 +145,7 @@ class CropTransformer(TransformerMixin, BaseEstimator):
 
     def _frame(self) -> tuple[int, int]:
         sides = (self.size, self.size) if isinstance(self.size, Integral) else tuple(self.size)
-        if len(sides) != 2 or not all(isinstance(s, Integral) and s > 0 for s in sides):
+        if len(sides) != 2 or not all(isinstance(s, Integral) and int(s) > 0 for s in sides):
             raise ValueError(
                 f"size={self.size!r} must be a whole number of pixels, or (height, width)."
             )

@@ -1,10 +1,11 @@
 """Make the saved files that every later version has to load, and what they predict.
 
 Run once for each format version, as ``python -m tests.data.make_fixtures``; files of an older
-format stay as they are. The models are trained on generated faces.
+format stay as they are, for ever. The models are trained on generated faces.
 """
 
 import gzip
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,17 @@ from sklearn.pipeline import Pipeline
 
 import sklearn_kpd
 from sklearn_kpd import AugmentTransformer, KeypointRegressor
+from sklearn_kpd._persistence.archive import FORMAT_VERSION
 from sklearn_kpd.datasets import make_faces
-from tests.helpers import tiny_regressor
+from tests.helpers import operations_network, tiny_regressor
 
 FOLDER = Path(__file__).parent
+
+
+def paths(name, version):
+    """Of the file, compressed, and of what it predicts."""
+    stem = name if version == 1 else f"{name}-{version}"
+    return FOLDER / f"{stem}.kpd.gz", FOLDER / f"{stem}.npy"
 
 
 def images():
@@ -41,16 +49,18 @@ def estimators():
                                       random_state=np.random.RandomState(0), **common)),
         ]
     )  # fmt: skip
+    yield "operations", tiny_regressor(network=operations_network)
     yield "unfitted", tiny_regressor(missing=SimpleImputer(fill_value=np.float32("nan")))
 
 
 if __name__ == "__main__":
     X, y = make_faces(40, missing="kaggle", random_state=0)
     for name, estimator in estimators():
+        saved, predicted = paths(name, FORMAT_VERSION)
         if name != "unfitted":
-            np.save(FOLDER / f"{name}.npy", estimator.fit(X, y).predict(images()))
-        path = FOLDER / f"{name}.kpd"
-        sklearn_kpd.save(estimator, path)
-        # Of a small network, most of the file is JSON.
-        (FOLDER / f"{name}.kpd.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
-        path.unlink()
+            np.save(predicted, estimator.fit(X, y).predict(images()))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.kpd"
+            sklearn_kpd.save(estimator, path)
+            # Of a small network, most of the file is JSON.
+            saved.write_bytes(gzip.compress(path.read_bytes(), mtime=0))

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from sklearn.datasets import get_data_home
 
-from sklearn_kpd.datasets import _cache
 from sklearn_kpd.datasets._cache import cached
 
 
@@ -92,7 +91,7 @@ def test_a_full_disk_leaves_nothing_behind(arrays, monkeypatch, function):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_cache.np if function == "savez" else _cache.os, function, full)
+    monkeypatch.setattr(np if function == "savez" else os, function, full)
     assert cached("one", lambda: arrays) is arrays
     assert entries() == []
 

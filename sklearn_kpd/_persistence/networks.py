@@ -2,24 +2,26 @@
 
 Keras' own ``.keras`` files are not used: they keep the weights in HDF5, a format whose library
 can hang on, and has been broken into by, bytes that were made for it. The arrays here are NumPy's.
-The configuration is the one that Keras writes. Before Keras reads it, every class that it names
-has to be on the lists below, one of ours, or one that the caller trusts; and no variable is made
-that is larger than what the file has for it.
+The configuration is the one that Keras writes, with public names. Before Keras reads it, every
+class that it names has to be on the lists in `keras_names`, one of ours, or one that the caller
+trusts; and no variable is made that is larger than what the file has for it.
 """
 
-import contextlib
-import copy
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf  # what Keras does not offer: a look at a variable before it is made
 
 from sklearn_kpd import losses, networks
-from sklearn_kpd._archive import is_plain
-from sklearn_kpd._inference.compiled import infer, n_computed
+from sklearn_kpd._inference.compiled import infer
+from sklearn_kpd._persistence.archive import is_plain
+from sklearn_kpd._persistence.guards import check_backend, n_computed, no_larger_than
+from sklearn_kpd._persistence.keras_names import (
+    ALLOWED,
+    with_private_names,
+    with_public_names,
+)
 from sklearn_kpd._training.state import (
     restore_training_state,
     training_state,
@@ -40,78 +42,8 @@ _OURS = (
     losses.PixelRMSE,
     networks.SpatialSoftArgmax,
 )
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-def _subclasses(module: Any, base: type) -> frozenset[str]:
-    return frozenset(
-        name
-        for name, item in vars(module).items()
-        if isinstance(item, type) and issubclass(item, base)
-    )
-
-
-# Layers that compute, and neither call what they are given, nor read files, nor keep text.
-_LAYERS = _names("""
-    Activation ActivityRegularization AdaptiveAveragePooling2D AdaptiveMaxPooling2D Add
-    AlphaDropout Attention Average AveragePooling2D BatchNormalization CenterCrop Concatenate
-    Conv1D Conv2D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dot Dropout ELU EinsumDense
-    Flatten GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D
-    GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization GroupQueryAttention Identity
-    InputLayer LayerNormalization LeakyReLU MaxPooling2D Maximum Minimum MultiHeadAttention
-    Multiply PReLU Permute RMSNormalization ReLU RepeatVector Rescaling Reshape Resizing
-    SeparableConv2D Softmax SpatialDropout2D SpectralNormalization Subtract TimeDistributed
-    UnitNormalization UpSampling2D ZeroPadding2D
-""")
-# What functions of keras.ops on a layer's output are kept as.
-_OPERATIONS = {
-    "keras.src.ops.numpy": _names("""
-        Abs Absolute Add Amax Amin Clip Concatenate Cos Cumsum Divide Einsum Equal Exp ExpandDims
-        Expm1 Flip GetItem Greater GreaterEqual Less LessEqual Log Log1p LogicalAnd LogicalNot
-        LogicalOr Matmul Max Maximum Mean Min Minimum Moveaxis Multiply Negative NotEqual Power
-        Reciprocal Reshape Sign Sin Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Tanh
-        Transpose TrueDivide Var Where
-    """),
-    "keras.src.ops.nn": _names("""
-        Elu Gelu HardSigmoid HardSilu LeakyRelu LogSigmoid LogSoftmax Normalize Relu Relu6 Selu
-        Sigmoid Silu Softmax Softplus Softsign
-    """),
-}
-_METRICS = _names("""
-    CosineSimilarity LogCoshError Mean MeanAbsoluteError MeanAbsolutePercentageError
-    MeanSquaredError MeanSquaredLogarithmicError R2Score RootMeanSquaredError
-""")
-_INITIALIZERS = _names("""
-    Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones
-    Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
-""")
-
-
-_KERAS: dict[str, frozenset[str]] = {
-    "keras": _names("DTypePolicy Functional Sequential"),
-    "keras.src.models.functional": _names("Functional"),
-    "keras.layers": _LAYERS,
-    "keras.metrics": _METRICS,
-    "keras.initializers": _INITIALIZERS,
-    "keras.constraints": _subclasses(keras.constraints, keras.constraints.Constraint),
-    "keras.regularizers": _subclasses(keras.regularizers, keras.regularizers.Regularizer),
-    "keras.losses": _subclasses(keras.losses, keras.losses.Loss),
-    "keras.optimizers": _subclasses(keras.optimizers, keras.optimizers.Optimizer),
-    "keras.optimizers.schedules": _subclasses(
-        keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule
-    ),
-    **_OPERATIONS,
-}
 # Keras' own marks for what is no class.
-_MARKS = ("__keras_tensor__", "__slice__", "__ellipsis__")
-
-TENSORFLOW_VERSION: str = tf.__version__
-
-# Metrics keep a few numbers more, which are not kept in the file.
-_SPARE_ELEMENTS = 1000
+_NO_CLASSES = ("__keras_tensor__", "__slice__", "__ellipsis__")
 # A network that computes more numbers for an image, 256 MB, may be meant to; it is not tried.
 _LARGEST_TRIAL = 2**26
 
@@ -166,7 +98,7 @@ def full_name(item: Any) -> str:
     Examples
     --------
     >>> from collections import OrderedDict
-    >>> from sklearn_kpd._network_state import full_name
+    >>> from sklearn_kpd._persistence.networks import full_name
     >>> full_name(OrderedDict)
     'collections.OrderedDict'
     """
@@ -193,6 +125,7 @@ def pack_network(model: keras.Model) -> tuple[dict[str, Any], list[Array]]:
     NotSaveableError
         For a network that :func:`unpack_network` would refuse.
     """
+    check_backend(NotSaveableError)
     try:
         config = pack_keras(model)
         values = training_state(model)
@@ -215,12 +148,12 @@ def pack_keras(item: Any) -> Any:
     UntrustedTypeError
         If it names a class that loading would refuse, whatever is trusted then.
     """
-    config = keras.saving.serialize_keras_object(item)
+    config = with_public_names(keras.saving.serialize_keras_object(item))
     check_config(config, None)
     return config
 
 
-def unpack_keras(config: Any, trusted: Trusted, kind: type | tuple[type, ...]) -> Any:
+def unpack_keras(config: Any, trusted: Trusted, kinds: tuple[type, ...]) -> Any:
     """Make an object of Keras from its configuration.
 
     Raises
@@ -232,9 +165,8 @@ def unpack_keras(config: Any, trusted: Trusted, kind: type | tuple[type, ...]) -
     """
     check_config(config, trusted)
     try:
-        # A copy: Keras takes it apart.
         item = keras.saving.deserialize_keras_object(
-            copy.deepcopy(config), custom_objects=trusted.by_keras_name, safe_mode=True
+            with_private_names(config), custom_objects=trusted.by_keras_name, safe_mode=True
         )
     except PersistenceError:
         raise
@@ -243,8 +175,11 @@ def unpack_keras(config: Any, trusted: Trusted, kind: type | tuple[type, ...]) -
             "Keras cannot build the network or a part of it: "
             f"{type(error).__name__}: {str(error)[:500]}"
         ) from error
-    if not isinstance(item, kind):
-        raise BrokenFileError(f"The file has {type(item)} where it should have {kind}.")
+    if not isinstance(item, kinds):
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        raise BrokenFileError(
+            f"The file has a {type(item).__name__} where it should have a {expected}."
+        )
     return item
 
 
@@ -258,19 +193,20 @@ def unpack_network(config: Any, values: list[Array], trusted: Trusted) -> keras.
     BrokenFileError
         If configuration and arrays do not fit each other.
     """
-    with _no_larger_than(sum(value.size for value in values)):
-        model = unpack_keras(config, trusted, keras.Model)
+    check_backend(PersistenceError)
+    with no_larger_than(sum(value.size for value in values)):
+        model = unpack_keras(config, trusted, (keras.Model,))
     if getattr(model, "optimizer", None) is None:
         raise BrokenFileError("The file has a network without its optimizer.")
-    expected = [_form(variable) for variable in training_variables(model)]
-    if expected != [_form(value) for value in values]:
+    variables = training_variables(model)
+    if len(variables) != len(values) or not all(map(_fits, values, variables)):
         raise BrokenFileError("The weights in the file do not fit the network.")
     restore_training_state(model, values)
-    _try(model)
+    _trial_run(model)
     return model
 
 
-def _try(model: keras.Model) -> None:
+def _trial_run(model: keras.Model) -> None:
     """Run a network on a black image, if that is a small thing to do."""
     shape = model.input_shape[1:]
     try:
@@ -282,31 +218,14 @@ def _try(model: keras.Model) -> None:
         ) from error
 
 
-def _form(values: Any) -> tuple[tuple[int, ...], str]:
-    return tuple(values.shape), str(values.dtype)
-
-
-@contextlib.contextmanager
-def _no_larger_than(n_elements: int) -> Iterator[None]:
-    """Refuse to make variables that have more elements in all, before they take memory."""
-    left = n_elements + _SPARE_ELEMENTS
-    graph = tf.Graph()  # where nothing is computed, and shapes are known
-
-    def create(next_creator: Callable[..., Any], **kwargs: Any) -> Any:
-        nonlocal left
-        with graph.as_default():
-            shape = tf.convert_to_tensor(_called(kwargs["initial_value"])).shape
-        left -= math.prod(shape.as_list())
-        if left < 0:
-            raise BrokenFileError("The network asks for more weights than the file has.")
-        return next_creator(**kwargs)
-
-    with tf.variable_creator_scope(create):
-        yield
-
-
-def _called(value: Any) -> Any:
-    return value() if callable(value) else np.asarray(value)
+def _fits(value: Array, variable: keras.Variable) -> bool:
+    """Whether shape and type are the same; integers are of another size on another backend."""
+    if value.shape != tuple(variable.shape):
+        return False
+    integers = value.dtype.kind in "iu" and variable.dtype.startswith(("int", "uint"))
+    return str(value.dtype) == variable.dtype or (
+        integers and np.array_equal(value.astype(variable.dtype), value)
+    )
 
 
 def check_config(node: Any, trusted: Trusted | None) -> None:
@@ -344,14 +263,14 @@ def check_config(node: Any, trusted: Trusted | None) -> None:
 
 def _check_class(node: dict[str, Any], trusted: Trusted | None) -> None:
     module, name, registered = (node.get(k) for k in ("module", "class_name", "registered_name"))
-    if name in _MARKS:
+    if name in _NO_CLASSES:
         return
     if name == "function":
         registered = node.get("config")
     if not str(name).startswith("__"):  # __lambda__ and the like, which Keras looks at first
         if isinstance(registered, str) and _check_registered(registered, trusted):
             return
-        if str(name) in _KERAS.get(str(module), ()) and registered in (None, name):
+        if str(name) in ALLOWED.get(str(module), ()) and registered in (None, name):
             return
         if trusted is None and not str(module).startswith("keras"):
             return
@@ -372,7 +291,7 @@ def _check_registered(name: str, trusted: Trusted | None) -> bool:
 
 
 def _is_call_on_tensor(node: Any) -> bool:
-    return isinstance(node, dict) and _has_tensor(node)
+    return isinstance(node, dict) and _has_tensor([node.get("args"), node.get("kwargs")])
 
 
 def _has_tensor(node: Any) -> bool:

@@ -5,7 +5,6 @@ object with a ``type``. Classes are written by name and looked up among those th
 trusted; no module is imported because a file names it.
 """
 
-import importlib
 import math
 import re
 from collections.abc import Callable
@@ -16,10 +15,14 @@ import keras
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_kpd import losses, networks
-from sklearn_kpd._archive import is_plain
-from sklearn_kpd._estimator_checks import check_estimator, learnt_attributes
-from sklearn_kpd._network_state import (
+from sklearn_kpd._persistence import known
+from sklearn_kpd._persistence.archive import is_plain
+from sklearn_kpd._persistence.checks import (
+    check_consistency,
+    learnt_attributes,
+    restore_attributes,
+)
+from sklearn_kpd._persistence.networks import (
     Trusted,
     full_name,
     pack_keras,
@@ -27,35 +30,10 @@ from sklearn_kpd._network_state import (
     unpack_keras,
     unpack_network,
 )
-from sklearn_kpd.augment import AugmentSampler, AugmentTransformer
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.exceptions import BrokenFileError, NotSaveableError, UntrustedTypeError
 from sklearn_kpd.images import Array
-from sklearn_kpd.regressor import KeypointRegressor
 
-_ESTIMATORS: dict[str, type[BaseEstimator]] = {
-    "sklearn_kpd.AugmentSampler": AugmentSampler,
-    "sklearn_kpd.AugmentTransformer": AugmentTransformer,
-    "sklearn_kpd.KeypointRegressor": KeypointRegressor,
-}
-_SKLEARN_MODULES = (
-    "compose", "decomposition", "ensemble", "feature_selection", "gaussian_process", "impute",
-    "kernel_approximation", "linear_model", "multioutput", "neighbors", "pipeline",
-    "preprocessing", "random_projection", "svm", "tree",
-)  # fmt: skip
-
-# Classes and functions that may be the value of a parameter.
-_CALLBACKS = ("EarlyStopping", "ReduceLROnPlateau", "TerminateOnNaN")  # which write no files
-_OBJECTS: dict[str, Any] = {
-    **{f"sklearn_kpd.networks.{name}": item for name, item in networks.NETWORKS.items()},
-    **{f"sklearn_kpd.losses.{item.__name__}": item for item in losses.LOSSES.values()},
-    **{
-        f"keras.optimizers.{name}": item
-        for name, item in vars(keras.optimizers).items()
-        if isinstance(item, type) and issubclass(item, keras.optimizers.Optimizer)
-    },
-    **{f"keras.callbacks.{name}": getattr(keras.callbacks, name) for name in _CALLBACKS},
-}
 _KERAS_PARTS = (
     keras.losses.Loss,
     keras.optimizers.Optimizer,
@@ -65,6 +43,8 @@ _KERAS_PARTS = (
 )
 # A folder of this machine, which no file shall name: fit writes there.
 _LEFT_OUT = "checkpoint_dir"
+# Python's hash of an integer is the rest of a division by 2**61 - 1.
+_HUGE = 2**60
 _PLAIN = (type(None), bool, int, str)
 _DTYPE = re.compile(r"[<>|=]?[biuf]\d", re.ASCII)
 
@@ -90,39 +70,14 @@ class Packer:
         NotSaveableError
             If the value cannot be kept.
         """
-        kind = type(value)
-        if kind in _PLAIN:
+        if type(value) in _PLAIN:
             return value
-        if kind is float:
-            return value if math.isfinite(value) else {"type": "float", "value": repr(value)}
-        if kind is list:
-            return self._items(value, where)
-        if kind is tuple:
-            return {"type": "tuple", "items": self._items(value, where)}
-        if kind is dict:
-            items = [self._items(item, where) for item in value.items()]
-            return {"type": "dict", "items": items}
-        if kind is np.ndarray or isinstance(value, np.generic):
-            return self._array(value, where)
-        if isinstance(value, np.dtype) and _DTYPE.fullmatch(value.str):
-            return {"type": "dtype", "value": value.str}
-        if kind is np.random.RandomState:
-            return self._random_state(value, where)
-        if kind is Augmentation:
-            fields = {
-                name: self.pack(item, f"{where}.{name}") for name, item in vars(value).items()
-            }
-            return {"type": "augmentation", "fields": fields}
-        if isinstance(value, keras.Model):
-            config, values = pack_network(value)
-            return {"type": "network", "config": config, "values": [*map(self._part, values)]}
-        if isinstance(value, _KERAS_PARTS):
-            return self._keras_part(value, where)
-        if isinstance(value, BaseEstimator):
-            return self._estimator(value, where)
-        if isinstance(value, (type, FunctionType)):
-            return self._object(value, where)
-        raise _not_saveable(where, f"{full_name(kind)} is no plain data")
+        write = self._WRITERS.get(type(value)) or next(
+            (write for kind, write in self._WRITERS_OF_KINDS if isinstance(value, kind)), None
+        )
+        if write is None:
+            raise _not_saveable(where, f"{full_name(type(value))} is no plain data")
+        return write(self, value, where)
 
     def _items(self, items: Any, where: str) -> list[Any]:
         return [self.pack(item, where) for item in items]
@@ -131,7 +86,21 @@ class Packer:
         self.arrays.append(array)
         return f"{len(self.arrays) - 1}.npy"
 
-    def _array(self, value: Any, where: str) -> dict[str, Any]:
+    def _named(self, items: dict[str, Any], owner: str) -> dict[str, Any]:
+        return {name: self.pack(item, f"{name} of {owner}") for name, item in items.items()}
+
+    def _write_float(self, value: float, where: str) -> Any:
+        return value if math.isfinite(value) else {"type": "float", "value": repr(value)}
+
+    def _write_tuple(self, value: tuple[Any, ...], where: str) -> dict[str, Any]:
+        return {"type": "tuple", "items": self._items(value, where)}
+
+    def _write_dict(self, value: dict[Any, Any], where: str) -> dict[str, Any]:
+        if not all(map(_is_key, value)):
+            raise _not_saveable(where, "it is a dict with tuples or huge integers as keys")
+        return {"type": "dict", "items": [self._items(item, where) for item in value.items()]}
+
+    def _write_array(self, value: Any, where: str) -> dict[str, Any]:
         array = np.asarray(value)
         kind = "array" if isinstance(value, np.ndarray) else "scalar"
         if array.dtype == object and all(type(item) is str for item in array.flat):
@@ -142,7 +111,12 @@ class Packer:
             raise _not_saveable(where, f"it is an array of {array.dtype}")
         return {"type": kind, "part": self._part(array)}
 
-    def _random_state(self, value: np.random.RandomState, where: str) -> dict[str, Any]:
+    def _write_dtype(self, value: np.dtype[Any], where: str) -> dict[str, Any]:
+        if not _DTYPE.fullmatch(value.str):
+            raise _not_saveable(where, f"it is the dtype {value}")
+        return {"type": "dtype", "value": value.str}
+
+    def _write_random_state(self, value: np.random.RandomState, where: str) -> dict[str, Any]:
         state: Any = value.get_state(legacy=False)
         if state["bit_generator"] != "MT19937":
             raise _not_saveable(where, f"it is a RandomState on {state['bit_generator']}")
@@ -154,35 +128,58 @@ class Packer:
             "gauss": float(state["gauss"]),
         }
 
-    def _keras_part(self, value: Any, where: str) -> dict[str, Any]:
+    def _write_augmentation(self, value: Augmentation, where: str) -> dict[str, Any]:
+        return {"type": "augmentation", "fields": self._named(vars(value), where)}
+
+    def _write_network(self, value: keras.Model, where: str) -> dict[str, Any]:
+        config, values = pack_network(value)
+        return {"type": "network", "config": config, "values": [*map(self._part, values)]}
+
+    def _write_keras(self, value: Any, where: str) -> dict[str, Any]:
         try:
             return {"type": "keras", "config": pack_keras(value)}
         except (TypeError, ValueError, NotImplementedError) as error:
             raise _not_saveable(where, str(error)) from error
 
-    def _estimator(self, value: BaseEstimator, where: str) -> dict[str, Any]:
+    def _write_estimator(self, value: BaseEstimator, where: str) -> dict[str, Any]:
         try:
-            check_estimator(value)
+            check_consistency(value)
         except ValueError as error:
             raise _not_saveable(where, str(error)) from error
         params = value.get_params(deep=False)
         params.pop(_LEFT_OUT, None)
+        kind = type(value)
         return {
             "type": "estimator",
-            "name": _class_name(type(value)),
-            "params": self._named(params, value),
-            "attributes": self._named(learnt_attributes(value), value),
+            "name": known.name_of_estimator(kind) or full_name(kind),
+            "params": self._named(params, kind.__name__),
+            "attributes": self._named(learnt_attributes(value), kind.__name__),
         }
 
-    def _named(self, items: dict[str, Any], owner: BaseEstimator) -> dict[str, Any]:
-        kind = type(owner).__name__
-        return {name: self.pack(item, f"{name} of {kind}") for name, item in items.items()}
-
-    def _object(self, value: Any, where: str) -> dict[str, Any]:
-        name = next((name for name, item in _OBJECTS.items() if item is value), full_name(value))
+    def _write_object(self, value: Any, where: str) -> dict[str, Any]:
+        name = known.name_of_object(value) or full_name(value)
         if "<lambda>" in name:
             raise _not_saveable(where, "it is a lambda, which has no name: write it with def")
         return {"type": "object", "name": name}
+
+    # Of exactly these types; what derives from them may be anything.
+    _WRITERS: dict[type, Callable[..., Any]] = {
+        Augmentation: _write_augmentation,
+        dict: _write_dict,
+        float: _write_float,
+        list: _items,
+        np.ndarray: _write_array,
+        np.random.RandomState: _write_random_state,
+        tuple: _write_tuple,
+    }
+    _WRITERS_OF_KINDS: tuple[tuple[Any, Callable[..., Any]], ...] = (
+        (np.generic, _write_array),
+        (np.dtype, _write_dtype),
+        (keras.Model, _write_network),
+        (_KERAS_PARTS, _write_keras),
+        (BaseEstimator, _write_estimator),
+        ((type, FunctionType), _write_object),
+    )
 
 
 class Unpacker:
@@ -233,104 +230,103 @@ class Unpacker:
             return node
         fields = dict(node)
         kind = fields.pop("type", None)
-        _require(isinstance(kind, str) and kind in self._FIELDS, f"a value of type {kind!r}")
-        _require(fields.keys() == self._FIELDS[kind], f"{sorted(fields)} as fields of {kind}")
+        _require_as_saved(
+            isinstance(kind, str) and kind in self._FIELDS, f"a value of type {kind!r}"
+        )
+        _require_as_saved(
+            fields.keys() == self._FIELDS[kind], f"{sorted(fields)} as fields of {kind}"
+        )
         return getattr(self, f"_read_{kind}")(**fields)
 
     def _read_array(self, part: Any) -> Array:
-        _require(isinstance(part, str) and part in self.arrays, f"the part {part!r} here")
+        _require_as_saved(isinstance(part, str) and part in self.arrays, f"the part {part!r} here")
         return self.arrays.pop(part)
 
     def _read_augmentation(self, fields: Any) -> Augmentation:
         return _make(Augmentation, self._named(fields))
 
     def _read_dict(self, items: Any) -> dict[Any, Any]:
-        _require(isinstance(items, list), f"{type(items).__name__} as a dict")
-        return _make(dict, {}, self.unpack(items))
+        _require_as_saved(isinstance(items, list), f"{type(items).__name__} as a dict")
+        pairs = self.unpack(items)
+        _require_as_saved(all(map(_is_item, pairs)), "an odd item of a dict")
+        return _make(dict, {}, pairs)
 
     def _read_dtype(self, value: Any) -> np.dtype[Any]:
-        _require(isinstance(value, str) and bool(_DTYPE.fullmatch(value)), f"the dtype {value!r}")
+        _require_as_saved(
+            isinstance(value, str) and bool(_DTYPE.fullmatch(value)), f"the dtype {value!r}"
+        )
         return _make(np.dtype, {}, value)
 
     def _read_estimator(self, name: Any, params: Any, attributes: Any) -> BaseEstimator:
         params = self._named(params)
-        _require(_LEFT_OUT not in params, f"{_LEFT_OUT}, a folder to write to,")
-        estimator = _make(self._estimator_class(name), params)
-        vars(estimator).update(self._named(attributes))
+        _require_as_saved(_LEFT_OUT not in params, f"{_LEFT_OUT}, a folder to write to,")
+        _require_as_saved(isinstance(name, str), f"the class {name!r}")
+        kind = known.estimator(name) or self.trusted.get(name)
+        if not (isinstance(kind, type) and issubclass(kind, BaseEstimator)):
+            raise UntrustedTypeError(f"{name} is no estimator.")
+        estimator = _make(kind, params)
+        learnt = self._named(attributes)
         try:
-            check_estimator(estimator)
+            restore_attributes(estimator, learnt)
+            check_consistency(estimator)
         except ValueError as error:
             raise BrokenFileError(f"The file contradicts itself: {error}") from error
         return estimator
 
     def _read_float(self, value: Any) -> float:
-        _require(value in ("nan", "inf", "-inf"), f"the number {value!r}")
+        _require_as_saved(value in ("nan", "inf", "-inf"), f"the number {value!r}")
         return float(value)
 
     def _read_keras(self, config: Any) -> Any:
         return unpack_keras(config, self.trusted, _KERAS_PARTS)
 
     def _read_network(self, config: Any, values: Any) -> keras.Model:
-        _require(isinstance(values, list), f"{type(values).__name__} as weights")
+        _require_as_saved(isinstance(values, list), f"{type(values).__name__} as weights")
         return unpack_network(config, [self._read_array(part) for part in values], self.trusted)
 
     def _read_object(self, name: Any) -> Any:
-        _require(isinstance(name, str), f"the name {name!r}")
-        return _OBJECTS[name] if name in _OBJECTS else self.trusted.get(name)
+        _require_as_saved(isinstance(name, str), f"the name {name!r}")
+        return known.OBJECTS[name] if name in known.OBJECTS else self.trusted.get(name)
 
     def _read_random_state(
         self, key: Any, pos: Any, has_gauss: Any, gauss: Any
     ) -> np.random.RandomState:
         key = self._read_array(key)
-        _require(key.shape == (624,) and key.dtype == np.uint32, "another key of a RandomState")
-        _require(type(pos) is int and 0 <= pos <= 624, f"a RandomState at {pos!r}")
-        _require(has_gauss in (0, 1) and type(gauss) is float, "another RandomState")
+        _require_as_saved(
+            key.shape == (624,) and key.dtype == np.uint32, "another key of a RandomState"
+        )
+        _require_as_saved(type(pos) is int and 0 <= pos <= 624, f"a RandomState at {pos!r}")
+        _require_as_saved(has_gauss in (0, 1) and type(gauss) is float, "another RandomState")
         random_state = np.random.RandomState()
         random_state.set_state(("MT19937", key, pos, has_gauss, gauss))
         return random_state
 
     def _read_scalar(self, part: Any) -> Any:
         array = self._read_array(part)
-        _require(array.ndim == 0, f"an array of {array.ndim} dimensions as a number")
+        _require_as_saved(array.ndim == 0, f"an array of {array.ndim} dimensions as a number")
         return array[()]
 
     def _read_strings(self, part: Any) -> Array:
         array = self._read_array(part)
-        _require(array.dtype.kind == "U", f"{array.dtype} as text")
+        _require_as_saved(array.dtype.kind == "U", f"{array.dtype} as text")
         return array.astype(object)
 
     def _read_tuple(self, items: Any) -> tuple[Any, ...]:
-        _require(isinstance(items, list), f"{type(items).__name__} as a tuple")
+        _require_as_saved(isinstance(items, list), f"{type(items).__name__} as a tuple")
         return tuple(self.unpack(items))
 
     def _named(self, items: Any) -> dict[str, Any]:
-        _require(isinstance(items, dict), f"{type(items).__name__} as named values")
+        _require_as_saved(isinstance(items, dict), f"{type(items).__name__} as named values")
         return {name: self.unpack(item) for name, item in items.items()}
 
-    def _estimator_class(self, name: Any) -> Any:
-        _require(isinstance(name, str), f"the class {name!r}")
-        found = _ESTIMATORS.get(name) or _sklearn_class(name) or self.trusted.get(name)
-        if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
-            raise UntrustedTypeError(f"{name} is no estimator.")
-        return found
+
+def _is_item(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and _is_key(value[0])
 
 
-def _sklearn_class(name: str) -> Any:
-    """One of scikit-learn's public estimators, or None."""
-    package, _, rest = name.partition(".")
-    module_name, _, class_name = rest.partition(".")
-    if package != "sklearn" or module_name not in _SKLEARN_MODULES:
-        return None
-    module = importlib.import_module(f"sklearn.{module_name}")
-    return getattr(module, class_name) if class_name in module.__all__ else None
-
-
-def _class_name(kind: type[BaseEstimator]) -> str:
-    for name, known in _ESTIMATORS.items():
-        if kind is known:
-            return name
-    public = ".".join([*kind.__module__.split(".")[:2], kind.__name__])
-    return public if _sklearn_class(public) is kind else full_name(kind)
+def _is_key(value: Any) -> bool:
+    """Whether a value may be a key of a dict: thousands could be made that have one hash."""
+    return not (isinstance(value, tuple) or (type(value) is int and abs(value) >= _HUGE))
 
 
 def _make(kind: Callable[..., Any], options: dict[str, Any], *args: Any) -> Any:
@@ -340,7 +336,7 @@ def _make(kind: Callable[..., Any], options: dict[str, Any], *args: Any) -> Any:
         raise BrokenFileError(f"The file holds no {kind.__name__}: {error}") from error
 
 
-def _require(fine: bool, found: str) -> None:
+def _require_as_saved(fine: bool, found: str) -> None:
     if not fine:
         raise BrokenFileError(f"The file holds {found[:200]}, which saving never writes.")
 

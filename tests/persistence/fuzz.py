@@ -5,13 +5,14 @@ an error of the package: no other exception, no hang, no memory out of proportio
 no process started, nothing unpickled. Most mutations have their hashes made right again, so that
 they reach what lies behind the hashes.
 
-Run as ``python -m tests.fuzz_persistence --n 2000``.
+Run as ``python -m tests.persistence.fuzz --n 2000``.
 """
 
 import argparse
 import collections
 import contextlib
 import copy
+import gzip
 import hashlib
 import io
 import json
@@ -29,9 +30,13 @@ from sklearn.preprocessing import StandardScaler
 
 import sklearn_kpd
 from sklearn_kpd import AugmentTransformer, KeypointRegressor
+from sklearn_kpd._persistence.archive import FORMAT_VERSION
 from sklearn_kpd.datasets import make_faces
-from sklearn_kpd.exceptions import PersistenceError
-from tests.helpers import tiny_network, tiny_regressor
+from sklearn_kpd.exceptions import OtherVersionWarning, PersistenceError
+from tests.data.make_fixtures import paths
+from tests.helpers import operations_network, tiny_network, tiny_regressor
+
+TRUSTED = [tiny_network, operations_network]
 
 TIME_LIMIT = 60  # seconds a load, on a busy machine
 MEMORY_LIMIT = 1500  # MB in all; a load takes next to nothing
@@ -68,13 +73,14 @@ HOSTILE_CLASSES = [
     "Flatten", "UpSampling2D", "BatchNormalization", "Embedding", "RandomRotation", "",
 ]  # fmt: skip
 HOSTILE_MODULES = [
-    None, "os", "keras", "keras.layers", "keras.src.layers", "keras.src.ops.numpy", "builtins",
+    None, "os", "keras", "keras.layers", "keras.src.layers", "keras.ops", "keras.src.ops.numpy",
+    "builtins",
     "keras.src.saving.saving_lib", "keras.utils", "tests.helpers", "sklearn_kpd.losses", "this",
 ]  # fmt: skip
 HOSTILE_JSON = [
     b"", b"{", b"[" * 100_000, b'{"a":' * 50_000, b"\xff\xfe", b"NaN", b"[1e999]", b'"',
     b"[" + b"9" * 10_000 + b"]", b'{"format": "sklearn_kpd", "format": "sklearn_kpd"}',
-    b'{"format": "sklearn_kpd", "format_version": 2}', b"null", b"[]", b"\x00" * 64,
+    b'{"format": "sklearn_kpd", "format_version": 99}', b"null", b"[]", b"\x00" * 64,
 ]  # fmt: skip
 HOSTILE_HEADERS = [
     "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }",
@@ -295,7 +301,7 @@ def time_limit(seconds):
 
 
 def make_files():
-    """Estimators of several kinds, saved, with images and what they predict for them."""
+    """Files of several kinds, of every version, with images and what they predict for them."""
     X, y = make_faces(16, missing="kaggle", random_state=0)
     cnn = {"network__filters": (2, 2, 2, 2), "network__units": (2,), "verbose": 0, "epochs": 1}
     pipe = Pipeline(
@@ -317,6 +323,14 @@ def make_files():
             path = Path(folder) / "model.kpd"
             sklearn_kpd.save(estimator.fit(images, y), path)
             yield path.read_bytes(), images[:2], estimator.predict(images[:2])
+    for version in range(1, FORMAT_VERSION):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.kpd"
+            path.write_bytes(gzip.decompress(paths("operations", version)[0].read_bytes()))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", OtherVersionWarning)
+                estimator = sklearn_kpd.load(path, trusted=TRUSTED)
+            yield path.read_bytes(), X[:2], estimator.predict(X[:2])
 
 
 def outcome(path, images, expected, watch):
@@ -325,7 +339,7 @@ def outcome(path, images, expected, watch):
         watch.on = True
         with time_limit(TIME_LIMIT), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            estimator = sklearn_kpd.load(path, trusted=[tiny_network])
+            estimator = sklearn_kpd.load(path, trusted=TRUSTED)
     except PersistenceError as error:
         return type(error).__name__ if len(str(error)) <= 1000 else "an endless message"
     finally:

@@ -5,20 +5,19 @@ SHA-256 are those that the manifest gives. As nothing is compressed, a part take
 file as of the memory: no small file can ask for a lot.
 """
 
-import contextlib
 import hashlib
 import io
 import json
 import math
 import os
 import re
-import secrets
 import zipfile
-from collections.abc import Iterator
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
+from sklearn_kpd._common.files import replacing
+from sklearn_kpd._persistence.upgrades import UPGRADES, upgraded
 from sklearn_kpd.exceptions import (
     BrokenFileError,
     ChangedFileError,
@@ -30,7 +29,7 @@ from sklearn_kpd.exceptions import (
 from sklearn_kpd.images import Array
 
 FORMAT = "sklearn_kpd"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 1 + len(UPGRADES)
 
 _MANIFEST = "manifest.json"
 _PART = re.compile(r"\d{1,9}\.npy", re.ASCII)
@@ -40,7 +39,9 @@ _LARGEST_MANIFEST = 2**23
 _LARGEST_NPY_HEADER = 512
 
 
-def write_archive(path: Any, content: dict[str, Any], arrays: list[Array]) -> None:
+def write_archive(
+    path: str | os.PathLike[str], content: dict[str, Any], arrays: list[Array]
+) -> None:
     """Write a file in one step: whatever happens, the old one is there, or the new one.
 
     Parameters
@@ -70,13 +71,13 @@ def write_archive(path: Any, content: dict[str, Any], arrays: list[Array]) -> No
             },
         }
     )
-    with _replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo(_MANIFEST), manifest)
         for name, data in parts.items():
             archive.writestr(zipfile.ZipInfo(name), data)
 
 
-def read_archive(path: Any) -> tuple[dict[str, Any], dict[str, Array]]:
+def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
     """Read a file, and check all of it that can be checked without knowing what it means.
 
     Parameters
@@ -87,7 +88,7 @@ def read_archive(path: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     Returns
     -------
     content : dict
-        What `write_archive` was given.
+        What `write_archive` was given, in the newest version of the format.
     arrays : dict of str to ndarray
         The parts by their names.
 
@@ -157,7 +158,7 @@ def _check_format(manifest: Any) -> dict[str, Any]:
         )
     if "parts" not in manifest:
         raise BrokenFileError(f"{_MANIFEST} does not list the parts of the file.")
-    return manifest
+    return upgraded(manifest, version)
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -190,7 +191,7 @@ def parse_json(data: bytes) -> Any:
 
     Examples
     --------
-    >>> from sklearn_kpd._archive import parse_json
+    >>> from sklearn_kpd._persistence.archive import parse_json
     >>> parse_json(b'{"a": 1, "a": 2}')
     Traceback (most recent call last):
     ...
@@ -245,7 +246,7 @@ def is_plain(dtype: np.dtype[Any]) -> bool:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_kpd._archive import is_plain
+    >>> from sklearn_kpd._persistence.archive import is_plain
     >>> is_plain(np.dtype("float32")), is_plain(np.dtype(object))
     (True, False)
     """
@@ -288,20 +289,3 @@ def _not_ours(reason: str) -> str:
         f"The file is not one that sklearn_kpd.save has written, or it is cut off ({reason}). "
         "What joblib has written, joblib.load reads."
     )
-
-
-@contextlib.contextmanager
-def _replacing(path: Any) -> Iterator[BinaryIO]:
-    """Open a new file that takes the place of the old one once it is complete, on disk."""
-    path = os.path.realpath(path)  # a link stays a link
-    temporary = f"{path}.{secrets.token_hex(8)}.tmp"
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

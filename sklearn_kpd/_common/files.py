@@ -1,0 +1,69 @@
+"""Writing a file in one piece."""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of the old one once it is complete, on disk.
+
+    Whatever happens, the old file is there, whole, or the new one is. A link is followed, and
+    stays a link. The new file has the permissions of the old one.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Where to. Its folder has to be there.
+
+    Yields
+    ------
+    BinaryIO
+        A temporary file beside it, whose name begins with that of `path`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, or if `path` is there and is no regular file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_kpd._common.files import replacing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "file"
+    ...     with replacing(path) as file:
+    ...         _ = file.write(b"new")
+    ...     path.read_bytes()
+    b'new'
+    """
+    target = os.path.realpath(path)
+    mode = _mode(target)
+    temporary = f"{target}.{secrets.token_hex(8)}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _mode(path: str) -> int | None:
+    """Permissions of a regular file; None where there is none."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        raise OSError(f"{path} is no regular file, and is not replaced: give another name.")
+    return stat.S_IMODE(mode)

@@ -1,0 +1,1 @@
+"""How an estimator is kept: file, tree of values, networks, checks, upgrades of older files."""

@@ -1,0 +1,94 @@
+"""The classes and functions that a file may name without being trusted, besides Keras' own."""
+
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn import feature_selection
+from sklearn.base import BaseEstimator
+
+from sklearn_kpd import losses, networks
+from sklearn_kpd.augment import AugmentSampler, AugmentTransformer
+from sklearn_kpd.regressor import KeypointRegressor
+
+_ESTIMATORS: dict[str, type[BaseEstimator]] = {
+    "sklearn_kpd.AugmentSampler": AugmentSampler,
+    "sklearn_kpd.AugmentTransformer": AugmentTransformer,
+    "sklearn_kpd.KeypointRegressor": KeypointRegressor,
+}
+_SKLEARN_MODULES = (
+    "compose", "decomposition", "ensemble", "feature_selection", "gaussian_process", "impute",
+    "kernel_approximation", "linear_model", "multioutput", "neighbors", "pipeline",
+    "preprocessing", "random_projection", "svm", "tree",
+)  # fmt: skip
+
+# Classes and functions that may be the value of a parameter.
+_CALLBACKS = ("EarlyStopping", "ReduceLROnPlateau", "TerminateOnNaN")  # which write no files
+_NUMBERS = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
+    "float32", "float64",
+)  # fmt: skip
+_SCORES = ("chi2", "f_classif", "f_regression", "mutual_info_classif", "mutual_info_regression",
+           "r_regression")  # fmt: skip
+#: By the names that files have.
+OBJECTS: dict[str, Any] = {
+    **{f"sklearn_kpd.networks.{name}": item for name, item in networks.NETWORKS.items()},
+    **{f"sklearn_kpd.losses.{item.__name__}": item for item in losses.LOSSES.values()},
+    **{
+        f"keras.optimizers.{name}": item
+        for name, item in vars(keras.optimizers).items()
+        if isinstance(item, type) and issubclass(item, keras.optimizers.Optimizer)
+    },
+    **{f"keras.callbacks.{name}": getattr(keras.callbacks, name) for name in _CALLBACKS},
+    **{f"builtins.{kind.__name__}": kind for kind in (bool, float, int)},
+    **{f"numpy.{name}": np.dtype(name).type for name in _NUMBERS},
+    **{f"sklearn.feature_selection.{name}": getattr(feature_selection, name) for name in _SCORES},
+}
+
+
+def estimator(name: str) -> Any:
+    """Find one of our estimators, or one of scikit-learn's public ones, or None.
+
+    Examples
+    --------
+    >>> from sklearn_kpd._persistence import known
+    >>> known.estimator("sklearn.impute.SimpleImputer")
+    <class 'sklearn.impute._base.SimpleImputer'>
+    >>> known.estimator("sklearn.impute._base.SimpleImputer")
+    """
+    return _ESTIMATORS.get(name) or _sklearn_class(name)
+
+
+def name_of_estimator(kind: type[BaseEstimator]) -> str | None:
+    """Name that :func:`estimator` finds a class by, or None."""
+    for name, known in _ESTIMATORS.items():
+        if kind is known:
+            return name
+    public = ".".join([*kind.__module__.split(".")[:2], kind.__name__])
+    return public if _sklearn_class(public) is kind else None
+
+
+def name_of_object(item: Any) -> str | None:
+    """Name of a class or a function in `OBJECTS`, or None."""
+    return next((name for name, known in OBJECTS.items() if known is item), None)
+
+
+def _sklearn_class(name: str) -> Any:
+    package, _, rest = name.partition(".")
+    module_name, _, class_name = rest.partition(".")
+    if package != "sklearn" or module_name not in _SKLEARN_MODULES:
+        return None
+    module = importlib.import_module(f"sklearn.{module_name}")
+    return getattr(module, class_name) if class_name in _public_names(module) else None
+
+
+def _public_names(module: ModuleType) -> Iterable[str]:
+    """Names that a module of scikit-learn exports; without ``__all__``, the classes in it."""
+    return getattr(module, "__all__", None) or [
+        name
+        for name, item in vars(module).items()
+        if isinstance(item, type) and item.__module__ == module.__name__
+    ]
