@@ -34,10 +34,13 @@ _MODULES = (
     "augment",
     "datasets",
     "exceptions",
+    "images",
     "inspection",
     "keypoints",
     "losses",
     "metrics",
+    "missing",
+    "model_selection",
     "networks",
     "persistence",
 )

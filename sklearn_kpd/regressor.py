@@ -60,7 +60,8 @@ class KeypointRegressor(KerasRegressorBase):
     """Find keypoints in images with a convolutional network.
 
     Images may have the shape (n, height, width, channels), (n, height, width) or
-    (n, height * width), as integers in 0..255 or floats in 0..1 or 0..255. Keypoints are
+    (n, height * width), as integers in 0..255 or floats in 0..1 or 0..255, the same range at
+    `fit` and `predict`; bool is black and white. Keypoints are
     pixels, (0, 0) the centre of the first pixel, NaN where not labelled: a DataFrame with
     columns ``<name>_x``, ``<name>_y``, or an array of shape (n, 2 * k) or (n, k, 2).
 
@@ -340,7 +341,7 @@ class KeypointRegressor(KerasRegressorBase):
         row_schemes = nearest_scheme(labelled, self.schemes_)
 
         # 3 pixels ▶ network units and 4 batches, drawn anew every epoch
-        gain = grey_level_gain(images, self.float_gain_ if go_on else None)
+        gain = grey_level_gain(images, (self.float_gain_ or 1.0) if go_on else None)
         if not go_on:
             self.float_gain_ = gain if images.dtype.kind == "f" else None
 
@@ -444,7 +445,7 @@ class KeypointRegressor(KerasRegressorBase):
         check_is_fitted(self)
         self._check_tta()
         images = check_images(self, X, reset=False)
-        gain = grey_level_gain(images, self.float_gain_)
+        gain = grey_level_gain(images, self.float_gain_ or 1.0)
         shape = len(images), *self.y_shape_
         if not return_std:
             return self._by_batch(self._predict_pixels, images, gain).reshape(shape)
