@@ -126,8 +126,8 @@ def stacked(X: Any) -> Any:
     """
     if isinstance(X, (str, os.PathLike)):
         _refuse_text(X)
-    if hasattr(X, "columns"):  # the table of paths and boxes that photographs come in
-        texts = X.select_dtypes(["object", "string"]) if hasattr(X, "select_dtypes") else X[:0]
+    if hasattr(X, "select_dtypes"):  # it may be a table of paths and boxes
+        texts = X.select_dtypes(["object", "string"])
         if texts.size and isinstance(texts.iloc[0, 0], (str, os.PathLike)):
             _refuse_text(texts.iloc[0, 0])
         return X
@@ -190,44 +190,24 @@ def grey_level_gain(images: Array, fitted_gain: float | None = None) -> float:
     >>> grey_level_gain(image), grey_level_gain(255 * image), grey_level_gain(image > 0)
     (255.0, 1.0, 255.0)
     """
-    if images.dtype.kind == "b":
+    kind = images.dtype.kind
+    if kind == "b":
         return 255.0
     if images.dtype == np.uint8:
         return 1.0
-    table = 1 in images.shape[1:3]
-    if table and (fitted_gain is not None or images.dtype.kind != "f"):
-        return fitted_gain if fitted_gain and images.dtype.kind == "f" else 1.0
     low, high = _extremes(images)
-    if table:
-        return 255.0 if high <= 1 else 1.0
+    if 1 in images.shape[1:3]:
+        own = 255.0 if kind == "f" and high <= 1 else 1.0
+        return own if fitted_gain is None or kind != "f" else fitted_gain
     found = f"X reaches from {low:.4g} to {high:.4g}"
-    if images.dtype.kind != "f":
-        if low < 0 or high > 255:
-            raise ValueError(
-                f"{found}: integers must be grey levels in 0..255. Scale them, as "
-                "(X // 257).astype('uint8') for 16 bits, or divide by the largest that can be."
-            )
-        return 1.0
-    within_1 = high <= 1 + _OVERSHOOT
-    overshoots = low >= -_OVERSHOOT * max(high, 1) and high <= 255 * (1 + _OVERSHOOT)
-    if not overshoots or (fitted_gain is None and not within_1 and high < _DARKEST):
+    if kind == "f":
+        return _float_gain(low, high, found, fitted_gain)
+    if low < 0 or high > 255:
         raise ValueError(
-            f"{found}: images must lie in 0..1 or 0..255. Leave StandardScaler and the like out, "
-            "as the network scales pixels itself; bring -1..1 to 0..1 by (X + 1) / 2."
+            f"{found}: integers must be grey levels in 0..255. Scale them, as "
+            "(X // 257).astype('uint8') for 16 bits, or divide by the largest that can be."
         )
-    if fitted_gain is None:
-        return 255.0 if within_1 else 1.0
-    if fitted_gain != 1 and not within_1:
-        raise ValueError(
-            f"{found}, but the fit was on floats in 0..1, not in 0..255: divide X by 255."
-        )
-    if fitted_gain == 1 and within_1 and high > 0:
-        warnings.warn(
-            f"{found}, but the fit was on images in 0..255, so they are taken for almost black: "
-            "multiply X by 255 if it lies in 0..1.",
-            stacklevel=3,
-        )
-    return fitted_gain
+    return 1.0
 
 
 def to_grey_levels(batch: Array, gain: float) -> Array:
@@ -315,6 +295,30 @@ def _refuse_text(text: Any) -> NoReturn:
             "or make arrays of it."
         )
     raise ValueError(f"X is text, {shown!r}, not an array of pixels: {_CROP}.")
+
+
+def _float_gain(low: float, high: float, found: str, fitted_gain: float | None) -> float:
+    """Gain of floats that reach from `low` to `high`, as `found` says."""
+    within_1 = high <= 1 + _OVERSHOOT
+    between = fitted_gain is None and not within_1 and high < _DARKEST
+    if low < -_OVERSHOOT * max(high, 1) or high > 255 * (1 + _OVERSHOOT) or between:
+        raise ValueError(
+            f"{found}: images must lie in 0..1 or 0..255. Leave StandardScaler and the like out, "
+            "as the network scales pixels itself; bring -1..1 to 0..1 by (X + 1) / 2."
+        )
+    if fitted_gain is None:
+        return 255.0 if within_1 else 1.0
+    if fitted_gain != 1 and not within_1:
+        raise ValueError(
+            f"{found}, but the fit was on floats in 0..1, not in 0..255: divide X by 255."
+        )
+    if fitted_gain == 1 and within_1 and high > 0:
+        warnings.warn(
+            f"{found}, but the fit was on images in 0..255, so they are taken for almost black: "
+            "multiply X by 255 if it lies in 0..1.",
+            stacklevel=4,
+        )
+    return fitted_gain
 
 
 def _extremes(images: Array) -> tuple[float, float]:
