@@ -323,11 +323,9 @@ def _float_gain(low: float, high: float, found: str, fitted_gain: float | None) 
 
 def _extremes(images: Array) -> tuple[float, float]:
     """Darkest and brightest pixel of some rows, spread over all."""
-    if len(images) > _ROWS_LOOKED_AT:
-        rows = np.linspace(0, len(images) - 1, _ROWS_LOOKED_AT).round().astype(int)
-        chosen = (images[part] for part in pieces(rows))
-    else:
-        chosen = pieces(images)
+    n_rows = min(len(images), _ROWS_LOOKED_AT)
+    rows = np.linspace(0, len(images) - 1, n_rows).round().astype(int)
+    chosen = pieces(images) if n_rows == len(images) else (images[part] for part in pieces(rows))
     extremes = [(float(part.min()), float(part.max())) for part in chosen]
     return min(low for low, _ in extremes), max(high for _, high in extremes)
 
