@@ -1,7 +1,10 @@
 """Images in every form that the package takes ▶ (n, height, width, channels)."""
 
+import os
+import warnings
 from collections.abc import Iterator
-from typing import Any
+from numbers import Integral
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +14,13 @@ Array = npt.NDArray[Any]
 ImageShape = tuple[int, int, int]
 
 _ROWS_AT_A_TIME = 1024
+# As many rows, spread over all, tell the range of pixels.
+_ROWS_LOOKED_AT = 4096
+# Share of the range by which pixels may leave it: bicubic resizing overshoots.
+_OVERSHOOT = 0.25
+# Floats whose brightest pixel is darker than this grey level are no images in 0..255.
+_DARKEST = 16
+_CROP = "photographs and images of many sizes go through CropTransformer"
 
 
 def as_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
@@ -22,7 +32,7 @@ def as_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
     Parameters
     ----------
     X : array-like of shape (n, h, w, c), (n, h, w) or (n, h * w * c)
-        Images.
+        Images. A Series or a list of arrays of one size is taken too.
     image_shape : tuple of int, optional
         Shape of flat images, (height, width) or (height, width, channels); one number may be
         -1. By default flat images are grey squares.
@@ -35,7 +45,8 @@ def as_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
     Raises
     ------
     ValueError
-        For NaN, infinity, no images at all or a shape that is none of these.
+        For NaN, infinity, no images at all, paths, images of many sizes or a shape that is none
+        of these.
 
     Examples
     --------
@@ -44,23 +55,7 @@ def as_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
     >>> as_images(np.zeros((5, 9216))).shape
     (5, 96, 96, 1)
     """
-    X = check_array(X, allow_nd=True, dtype="numeric", input_name="X")
-    if X.ndim > 4:
-        raise ValueError(
-            "X must have the shape (n, height, width, channels), (n, height, width) or "
-            f"(n, height * width), but its shape is {X.shape}."
-        )
-    if X.ndim == 2:
-        shape = _flat_shape(X.shape[1], image_shape)
-    else:
-        shape = _nd_shape(X.shape)
-        if 0 in shape:
-            raise ValueError(f"X holds images with no pixels, of {_text(shape)}.")
-        if image_shape is not None and shape != _flat_shape(int(np.prod(shape)), image_shape):
-            raise ValueError(
-                f"image_shape={image_shape} does not fit X, images of {_text(shape)}."
-            )
-    return X.reshape(len(X), *shape)
+    return _shaped(_checked(X), image_shape)
 
 
 def check_images(
@@ -88,60 +83,137 @@ def check_images(
     ValueError
         As :func:`as_images`, and for images of another size than at fit.
     """
-    if isinstance(X, (list, tuple)):
-        X = np.asarray(X)
-    if getattr(X, "ndim", 2) < 3:
-        X = validate_data(estimator, X, dtype="numeric", reset=reset)
-        images = as_images(X, image_shape if reset else estimator.image_shape_)
+    array = _checked(X, None if reset else getattr(estimator, "image_shape_", None))
+    if array.ndim < 3:
+        # the names of columns are those of X
+        named = X if hasattr(X, "columns") else array
+        validate_data(estimator, named, skip_check_array=True, reset=reset)
+        images = _shaped(array, image_shape if reset else estimator.image_shape_)
     else:
-        images = as_images(X, image_shape if reset else None)
-        shape = images.shape[1:]
-        if not reset and shape != estimator.image_shape_:
-            raise ValueError(
-                f"X holds images of {_text(shape)}, but {type(estimator).__name__} was fitted on "
-                f"images of {_text(estimator.image_shape_)}: resize them to that."
-            )
-        flat = images.reshape(len(images), -1)
+        images = _shaped(array, image_shape if reset else None)
+        if not reset:
+            _check_size(type(estimator).__name__, images.shape[1:], estimator.image_shape_)
+        flat = images[:1].reshape(1, -1)
         validate_data(estimator, flat, skip_check_array=True, reset=reset)
     if reset:
         estimator.image_shape_ = images.shape[1:]
     return images
 
 
-def grey_level_gain(images: Array, fitted_gain: float | None = None) -> float:
-    """What to multiply pixels by, so that they lie in 0..255.
-
-    Integers are grey levels as they are. Floats are taken for 0..1 if none is larger than 1,
-    else for 0..255.
+def stacked(X: Any) -> Any:
+    """Make one array of a Series or an object array of images; anything else stays as it is.
 
     Parameters
     ----------
-    images : ndarray
-        Pixels. Read in pieces, never copied whole.
+    X : array-like
+        Images in any form.
+
+    Returns
+    -------
+    array-like
+
+    Raises
+    ------
+    ValueError
+        For paths, text and images of many sizes.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn_kpd.images import stacked
+    >>> stacked(pd.Series([np.zeros(9), np.ones(9)])).shape
+    (2, 9)
+    """
+    if isinstance(X, (str, os.PathLike)):
+        _refuse_text(X)
+    if hasattr(X, "select_dtypes"):  # it may be a table of paths and boxes
+        texts = X.select_dtypes(["object", "string"])
+        if texts.size and isinstance(texts.iloc[0, 0], (str, os.PathLike)):
+            _refuse_text(texts.iloc[0, 0])
+        return X
+    one_column = getattr(X, "ndim", 0) == 1 and getattr(X, "dtype", None) is not None
+    if not isinstance(X, (list, tuple)) and not one_column:
+        return X
+    items = list(X)
+    if not items:
+        return X
+    if isinstance(items[0], (str, os.PathLike)):
+        _refuse_text(items[0])
+    if not hasattr(items[0], "__len__"):
+        return X
+    try:
+        return np.asarray(items)
+    except ValueError as error:
+        sizes = {np.shape(item) for item in items if hasattr(item, "shape")}
+        found = ", ".join("x".join(map(str, size)) for size in sorted(sizes)[:3])
+        raise ValueError(
+            "X holds images of many sizes"
+            + (f" (inhomogeneous: {found}, ...)" if found else " (inhomogeneous)")
+            + f", but a network takes one: {_CROP}."
+        ) from error
+
+
+def grey_level_gain(images: Array, fitted_gain: float | None = None) -> float:
+    """What to multiply pixels by, so that they lie in 0..255.
+
+    Integers are grey levels, 0..255; bool is black and white. Floats lie in 0..1 or in 0..255,
+    and may leave that by a quarter, as bicubic resizing does. Strips one pixel high or wide are
+    tables of numbers, no images, and may hold any.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels)
+        At most 4096 of them, spread over all, are looked at, in pieces; none of uint8.
     fitted_gain : float, optional
-        Gain of the images of `fit`, where those were floats: floats go by it.
+        Gain of floats at `fit`: they go by it, and must fit it.
 
     Returns
     -------
     float
         255.0 or 1.0.
 
+    Raises
+    ------
+    ValueError
+        For pixels of neither range, or of another one than at fit.
+
+    Warns
+    -----
+    UserWarning
+        For floats within 0..1 where 0..255 was fitted: they are almost black.
+
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_kpd.images import grey_level_gain
-    >>> grey_level_gain(np.array([[0.0, 1.0]])), grey_level_gain(np.array([[0, 1]]))
-    (255.0, 1.0)
+    >>> image = np.eye(8).reshape(1, 8, 8, 1)
+    >>> grey_level_gain(image), grey_level_gain(255 * image), grey_level_gain(image > 0)
+    (255.0, 1.0, 255.0)
     """
-    if images.dtype.kind != "f":
+    kind = images.dtype.kind
+    if kind == "b":
+        return 255.0
+    if images.dtype == np.uint8:
         return 1.0
-    if fitted_gain is not None:
-        return fitted_gain
-    return 255.0 if all(piece.max() <= 1 for piece in pieces(images)) else 1.0
+    low, high = _extremes(images)
+    if 1 in images.shape[1:3]:
+        own = 255.0 if kind == "f" and high <= 1 else 1.0
+        return own if fitted_gain is None or kind != "f" else fitted_gain
+    found = f"X reaches from {low:.4g} to {high:.4g}"
+    if kind == "f":
+        return _float_gain(low, high, found, fitted_gain)
+    if low < 0 or high > 255:
+        raise ValueError(
+            f"{found}: integers must be grey levels in 0..255. Scale them, as "
+            "(X // 257).astype('uint8') for 16 bits, or divide by the largest that can be."
+        )
+    return 1.0
 
 
 def to_grey_levels(batch: Array, gain: float) -> Array:
     """Give a batch of images as the network takes it: uint8 as it is, else float32 in 0..255.
+
+    They lie in memory as OpenCV needs them, row by row.
 
     Examples
     --------
@@ -151,8 +223,9 @@ def to_grey_levels(batch: Array, gain: float) -> Array:
     array([127.5], dtype=float32)
     """
     if batch.dtype == np.uint8:
-        return batch
-    return batch.astype(np.float32) * np.float32(gain)
+        return np.ascontiguousarray(batch)
+    levels = batch.astype(np.float32, order="C")
+    return levels if gain == 1 else levels * np.float32(gain)
 
 
 def pieces(images: Array) -> Iterator[Array]:
@@ -169,6 +242,124 @@ def pieces(images: Array) -> Iterator[Array]:
     """
     for start in range(0, len(images), _ROWS_AT_A_TIME):
         yield images[start : start + _ROWS_AT_A_TIME]
+
+
+def _checked(X: Any, fitted_shape: ImageShape | None = None) -> Array:
+    """An array of finite numbers."""
+    X = stacked(X)
+    shape = np.shape(X)
+    if fitted_shape is not None and _is_one_image(shape, fitted_shape):
+        raise ValueError(
+            f"X is one image, of the shape {shape}: give a batch of one, X[np.newaxis]."
+        )
+    X = check_array(X, allow_nd=True, dtype="numeric", input_name="X")
+    if X.ndim > 4:
+        raise ValueError(
+            "X must have the shape (n, height, width, channels), (n, height, width) or "
+            f"(n, height * width), but its shape is {X.shape}."
+        )
+    return X
+
+
+def _is_one_image(shape: tuple[int, ...], fitted: ImageShape) -> bool:
+    """Whether it has the shape of one of the images, and not that of several."""
+    n_features = int(np.prod(fitted))
+    if len(shape) == 3:
+        return shape == fitted and _nd_shape(shape) != fitted
+    if len(shape) == 2:
+        return (*shape, 1) == fitted and shape[1] != n_features
+    return shape == (n_features,) and n_features > 1
+
+
+def _check_size(name: str, shape: ImageShape, fitted: ImageShape) -> None:
+    if shape == fitted:
+        return
+    found = (
+        f"X holds images of {_text(shape)}, but {name} was fitted on images of {_text(fitted)}: "
+    )
+    if shape[:2] != fitted[:2]:
+        raise ValueError(found + f"resize them and y alike; {_CROP}.")
+    if fitted[2] == 1:
+        raise ValueError(found + "make them grey, by X.mean(axis=-1).")
+    if shape[2] == 1:
+        raise ValueError(found + f"repeat the grey, by np.repeat(X, {fitted[2]}, axis=-1).")
+    raise ValueError(found + "give as many channels, as X[..., :3] drops the transparency.")
+
+
+def _refuse_text(text: Any) -> NoReturn:
+    """Say what to do with paths, or with pixels in words."""
+    shown = str(text)[:40]
+    if isinstance(text, str) and set(text) <= set("0123456789 ,.") and " " in text.strip():
+        raise ValueError(
+            f"X is text, {shown!r}...: read Kaggle's files by sklearn_kpd.datasets.load_kaggle, "
+            "or make arrays of it."
+        )
+    raise ValueError(f"X is text, {shown!r}, not an array of pixels: {_CROP}.")
+
+
+def _float_gain(low: float, high: float, found: str, fitted_gain: float | None) -> float:
+    """Gain of floats that reach from `low` to `high`, as `found` says."""
+    within_1 = high <= 1 + _OVERSHOOT
+    between = fitted_gain is None and not within_1 and high < _DARKEST
+    if low < -_OVERSHOOT * max(high, 1) or high > 255 * (1 + _OVERSHOOT) or between:
+        raise ValueError(
+            f"{found}: images must lie in 0..1 or 0..255. Leave StandardScaler and the like out, "
+            "as the network scales pixels itself; bring -1..1 to 0..1 by (X + 1) / 2."
+        )
+    if fitted_gain is None:
+        return 255.0 if within_1 else 1.0
+    if fitted_gain != 1 and not within_1:
+        raise ValueError(
+            f"{found}, but the fit was on floats in 0..1, not in 0..255: divide X by 255."
+        )
+    if fitted_gain == 1 and within_1 and high > 0:
+        warnings.warn(
+            f"{found}, but the fit was on images in 0..255, so they are taken for almost black: "
+            "multiply X by 255 if it lies in 0..1.",
+            stacklevel=4,
+        )
+    return fitted_gain
+
+
+def _extremes(images: Array) -> tuple[float, float]:
+    """Darkest and brightest pixel of some rows, spread over all."""
+    n_rows = min(len(images), _ROWS_LOOKED_AT)
+    rows = np.linspace(0, len(images) - 1, n_rows).round().astype(int)
+    chosen = pieces(images) if n_rows == len(images) else (images[part] for part in pieces(rows))
+    extremes = [(float(part.min()), float(part.max())) for part in chosen]
+    return min(low for low, _ in extremes), max(high for _, high in extremes)
+
+
+def _shaped(X: Array, image_shape: tuple[int, ...] | None) -> Array:
+    """Give checked images four dimensions."""
+    if image_shape is not None:
+        _check_image_shape(image_shape)
+    if X.ndim == 2:
+        shape = _flat_shape(X.shape[1], image_shape)
+    else:
+        shape = _nd_shape(X.shape)
+        if 0 in shape:
+            raise ValueError(f"X holds images with no pixels, of {_text(shape)}.")
+        if image_shape is not None and shape != _flat_shape(int(np.prod(shape)), image_shape):
+            raise ValueError(
+                f"image_shape={image_shape} does not fit X, images of {_text(shape)}."
+            )
+    return X.reshape(len(X), *shape)
+
+
+def _check_image_shape(image_shape: Any) -> None:
+    sizes = tuple(image_shape) if isinstance(image_shape, (tuple, list)) else ()
+    whole = all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes)
+    if (
+        len(sizes) not in (2, 3)
+        or not whole
+        or any(size < 1 and size != -1 for size in sizes)
+        or sizes.count(-1) > 1
+    ):
+        raise ValueError(
+            f"image_shape={image_shape!r} must be (height, width) or (height, width, channels), "
+            "positive ints, of which one may be -1."
+        )
 
 
 def _nd_shape(shape: tuple[int, ...]) -> ImageShape:

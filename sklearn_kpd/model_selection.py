@@ -1,5 +1,6 @@
 """Groups for splitting: near-identical images, and rows that were labelled alike."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn_kpd.keypoints import check_keypoints
 MIN_SHARE = 0.05
 
 _THUMBNAIL, _FREQUENCIES = 32, 8
+_PAIRS_AT_A_TIME = 2**24
 
 
 def duplicate_groups(
@@ -48,7 +50,7 @@ def duplicate_groups(
     Raises
     ------
     ValueError
-        For images that cannot be read, or a `max_distance` that is no number from 0 to 63.
+        For images that cannot be read, or a `max_distance` that is no int from 0 to 63.
 
     Examples
     --------
@@ -60,19 +62,11 @@ def duplicate_groups(
     array([0, 1, 2, 0])
     """
     n_bits = _FREQUENCIES**2 - 1
-    if isinstance(max_distance, bool) or not 0 <= max_distance <= n_bits:
+    whole = isinstance(max_distance, Integral) and not isinstance(max_distance, bool)
+    if not whole or not 0 <= max_distance <= n_bits:
         raise ValueError(f"max_distance={max_distance!r} must be an int from 0 to {n_bits}.")
     signs = _hash_signs(as_images(X, image_shape))
-    # For ±1, two hashes differ in (n_bits - dot product) / 2 places.
-    nearest = n_bits - 2 * max_distance
-    first, second = [], []
-    for start in range(0, len(signs), 1024):
-        rows, columns = np.nonzero(signs[start : start + 1024] @ signs.T >= nearest)
-        first.append(rows + start)
-        second.append(columns)
-    pairs = np.concatenate(first), np.concatenate(second)
-    graph = coo_matrix((np.ones(len(pairs[0])), pairs), shape=(len(signs),) * 2)
-    return connected_components(graph, directed=False)[1].astype(np.intp)
+    return _near_groups(signs, max_distance)
 
 
 def labelling_schemes(y: Any, *, min_share: float = MIN_SHARE) -> npt.NDArray[np.intp]:
@@ -109,6 +103,36 @@ def labelling_schemes(y: Any, *, min_share: float = MIN_SHARE) -> npt.NDArray[np
     """
     labelled = ~np.isnan(check_keypoints(y).values)
     return nearest_scheme(labelled, find_schemes(labelled, min_share))
+
+
+def _near_groups(signs: npt.NDArray[np.float32], max_distance: int) -> npt.NDArray[np.intp]:
+    """Number the chains of near hashes, in the memory of a few of their pairs at a time."""
+    # Equal hashes are compared once.
+    _, firsts, inverse = np.unique(
+        np.packbits(signs > 0, axis=1), axis=0, return_index=True, return_inverse=True
+    )
+    labels = firsts[inverse.ravel()]
+    unique = signs[firsts]
+    # For ±1, two hashes differ in (n_bits - dot product) / 2 places.
+    nearest = signs.shape[1] - 2 * max_distance
+    pairs: list[Array] = []
+    size = max(1, _PAIRS_AT_A_TIME // len(unique))
+    for start in range(0, len(unique), size):
+        near = unique[start : start + size] @ unique[start:].T >= nearest
+        pairs.append(firsts[np.stack(np.nonzero(near)) + start])
+        if sum(part.shape[1] for part in pairs) > _PAIRS_AT_A_TIME // 4:
+            labels, pairs = _connected(labels, pairs), []
+    return _connected(labels, pairs)
+
+
+def _connected(labels: npt.NDArray[np.intp], pairs: list[Array]) -> npt.NDArray[np.intp]:
+    """Join the groups of each pair of rows; the first row is in group 0."""
+    n_rows = len(labels)
+    _, firsts, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    own = np.stack([np.arange(n_rows), firsts[inverse]])
+    edges = np.concatenate([own, *pairs], axis=1)
+    graph = coo_matrix((np.ones(edges.shape[1], bool), tuple(edges)), shape=(n_rows, n_rows))
+    return connected_components(graph, directed=False)[1].astype(np.intp)
 
 
 def _hash_signs(images: Array) -> npt.NDArray[np.float32]:

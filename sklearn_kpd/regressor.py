@@ -60,7 +60,8 @@ class KeypointRegressor(KerasRegressorBase):
     """Find keypoints in images with a convolutional network.
 
     Images may have the shape (n, height, width, channels), (n, height, width) or
-    (n, height * width), as integers in 0..255 or floats in 0..1 or 0..255. Keypoints are
+    (n, height * width), as integers in 0..255 or floats in 0..1 or 0..255, the same range at
+    `fit` and `predict`; bool is black and white. Keypoints are
     pixels, (0, 0) the centre of the first pixel, NaN where not labelled: a DataFrame with
     columns ``<name>_x``, ``<name>_y``, or an array of shape (n, 2 * k) or (n, k, 2).
 
@@ -411,7 +412,7 @@ class KeypointRegressor(KerasRegressorBase):
         if sample_weight is not None:
             weights = check_sample_weight(sample_weight, images, ensure_non_negative=True)
         learnt._check_targets(keypoints, reset=reset)
-        gain = grey_level_gain(images, None if reset else self.float_gain_)
+        gain = grey_level_gain(images, None if reset else self.float_gain_ or 1.0)
         if reset:
             learnt.float_gain_ = gain if images.dtype.kind == "f" else None
             learnt.calibration_ = None
@@ -436,7 +437,8 @@ class KeypointRegressor(KerasRegressorBase):
         keypoints = check_keypoints(y)
         check_consistent_length(images, keypoints.values)
         self._check_targets(keypoints, reset=False)
-        return LabelledImages(images, grey_level_gain(images, self.float_gain_), keypoints.values)
+        gain = grey_level_gain(images, self.float_gain_ or 1.0)
+        return LabelledImages(images, gain, keypoints.values)
 
     def _plan(self, data: LabelledImages, *, goes_on: bool, whole: bool) -> Run:
         """Decide on seeds and epochs, and look for a training that was killed."""
@@ -591,7 +593,7 @@ class KeypointRegressor(KerasRegressorBase):
         self._check_tta()
         images = check_images(self, X, reset=False)
         predictor = self._predictor(scheme, len(images))
-        gain = grey_level_gain(images, self.float_gain_)
+        gain = grey_level_gain(images, self.float_gain_ or 1.0)
         shape = len(images), *self.y_shape_
         if not return_std:
             found = predictor.pixels(images, gain, batch_size=self._prediction_batch)

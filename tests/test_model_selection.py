@@ -2,9 +2,12 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import GroupKFold, cross_val_score
 
-from sklearn_kpd import metrics
+from sklearn_kpd import metrics, model_selection
+from sklearn_kpd.images import as_images
 from sklearn_kpd.model_selection import duplicate_groups, labelling_schemes
 from tests.helpers import tiny_regressor
 
@@ -41,9 +44,22 @@ def test_groups_are_chains_and_distance_0_is_the_same_hash(faces):
     assert (duplicate_groups(X, max_distance=63) == 0).all()
     assert len(np.unique(duplicate_groups(X, max_distance=0))) >= 39
     assert duplicate_groups(np.zeros((3, 8, 8), np.uint8)).tolist() == [0, 0, 0]
-    for wrong in (-1, 64, True):
+    for wrong in (-1, 64, True, 2.5, "6"):
         with pytest.raises(ValueError, match="max_distance"):
             duplicate_groups(X, max_distance=wrong)
+
+
+@pytest.mark.parametrize("max_distance", [0, 12, 20])
+def test_groups_are_the_same_a_few_pairs_at_a_time(monkeypatch, max_distance):
+    X = np.random.default_rng(0).integers(0, 256, (200, 8, 8), dtype=np.uint8)
+    X[50:60] = X[:10]
+    groups = duplicate_groups(X, max_distance=max_distance)
+    monkeypatch.setattr(model_selection, "_PAIRS_AT_A_TIME", 500)
+    np.testing.assert_array_equal(duplicate_groups(X, max_distance=max_distance), groups)
+    signs = model_selection._hash_signs(as_images(X))
+    near = (signs @ signs.T) >= 63 - 2 * max_distance
+    expected = connected_components(coo_matrix(near), directed=False)[1]
+    np.testing.assert_array_equal(groups, expected)
 
 
 def test_groups_keep_duplicates_in_one_fold(faces):

@@ -321,8 +321,22 @@ def test_epochs_of_partial_fit_are_augmented_anew_and_keep_the_range_of_pixels(f
     assert len(set(regressor.history_["rmse"])) == 3
     # dark images: their pixels are 0..1 still, as those of fit were
     assert regressor.partial_fit(X / 2550, y).float_gain_ == 255
-    bright = tiny_regressor(epochs=1).fit(X.astype(float), y).partial_fit(X / 2550, y)
+    bright = tiny_regressor(epochs=1).fit(X.astype(float), y).partial_fit(X / 100, y)
     assert bright.float_gain_ == 1
+
+
+def test_a_prediction_goes_by_the_range_of_fit(faces):
+    X, y = faces
+    unit = tiny_regressor(epochs=1).fit(X / 255, y)
+    np.testing.assert_allclose(unit.predict(X), unit.predict(X / 255), atol=1e-3)
+    for function in (unit.predict, lambda X: unit.score(X, y), lambda X: unit.partial_fit(X, y)):
+        with pytest.raises(ValueError, match=r"0\.\.1, not in 0\.\.255"):
+            function(X.astype(np.float32))
+    levels = tiny_regressor(epochs=1).fit(X, y)
+    with pytest.warns(UserWarning, match="almost black"):
+        levels.predict(X / 255)
+    with pytest.raises(ValueError, match="StandardScaler"):
+        tiny_regressor().fit((X - X.mean()) / X.std(), y)
 
 
 def test_validation_rows_without_labels_are_left_out(faces):

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.augment.transformer import AugmentBase, augment_arrays
-from sklearn_kpd.images import check_images
+from sklearn_kpd.images import check_images, stacked
 
 
 class AugmentSampler(AugmentBase):
@@ -145,6 +145,7 @@ image_shape
         """
         if isinstance(X, AugmentedImages):
             raise TypeError("AugmentSampler takes images: put it before AugmentTransformer.")
+        X = stacked(X)
         images = check_images(self.fit(X, y), X, reset=False)
         rng = np.random.default_rng(self.augmentation_.seed)
         X, y = (item if hasattr(item, "columns") else np.asarray(item) for item in (X, y))

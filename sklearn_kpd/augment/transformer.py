@@ -14,7 +14,7 @@ from sklearn_kpd.augment import _imgaug
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.augment.ranges import OPERATIONS, resolve_ranges
-from sklearn_kpd.images import Array, check_images, grey_level_gain, to_grey_levels
+from sklearn_kpd.images import Array, check_images, grey_level_gain, stacked, to_grey_levels
 from sklearn_kpd.keypoints import FloatArray, check_keypoints, flip_permutation
 
 # An elastic displacement may not grow by a pixel or more from one pixel to the next, or the
@@ -309,6 +309,7 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
         >>> X_moved.shape, X_moved.dtype, y_moved.shape
         ((5, 96, 96, 1), dtype('uint8'), (5, 30))
         """
+        X = stacked(X)
         copy = type(self)(**self.get_params(deep=False))
         if random_state is not None:
             copy.random_state = random_state
@@ -364,6 +365,8 @@ def from_grey_levels(images: Array, gain: float, dtype: Any) -> Array:
     """Give images their own range and dtype back: the inverse of `to_grey_levels`."""
     if images.dtype == dtype:
         return images if gain == 1 else images / np.float32(gain)
-    if np.dtype(dtype).kind in "iub":
+    if np.dtype(dtype).kind == "b":
+        return images >= 127.5
+    if np.dtype(dtype).kind in "iu":
         images = np.round(images)
     return (images / gain).astype(dtype)

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from sklearn_kpd.images import Array
-from sklearn_kpd.inspection._grid import last_step, read_images, read_points, show_face
+from sklearn_kpd.inspection._grid import last_step, mean_image, read_points, show_face
 from sklearn_kpd.keypoints import FloatArray, check_keypoints
 from sklearn_kpd.metrics import keypoint_root_mean_squared_error
 
@@ -154,7 +154,7 @@ class KeypointErrorDisplay:
         errors = keypoint_root_mean_squared_error(y_true, y_pred)
         image = None
         if X is not None:
-            image = read_images(X, image_shape).mean(axis=0).round().astype(np.uint8)
+            image = mean_image(X, image_shape)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Mean of empty slice")  # labelled nowhere
             points = np.nanmean(read_points(y_true), axis=0)

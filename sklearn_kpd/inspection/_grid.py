@@ -6,14 +6,31 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from sklearn_kpd.images import Array, as_images, grey_level_gain, to_grey_levels
+from sklearn_kpd.images import Array, as_images, grey_level_gain, pieces, to_grey_levels
 from sklearn_kpd.keypoints import FloatArray, check_keypoints
 
 
-def read_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
-    """Images in any form, as (n, height, width, channels) of whole grey levels in 0..255."""
+def read_images(
+    X: Any, image_shape: tuple[int, ...] | None = None, rows: Array | None = None
+) -> Array:
+    """Images in any form, or some rows of them, as (n, height, width, channels), uint8."""
     images = as_images(X, image_shape)
-    levels = to_grey_levels(images, grey_level_gain(images))
+    gain = grey_level_gain(images)  # of all: some may be dark
+    levels = to_grey_levels(images if rows is None else images[rows], gain)
+    return _to_uint8(levels)
+
+
+def mean_image(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
+    """The mean of images in any form, as (height, width, channels), uint8."""
+    images = as_images(X, image_shape)
+    gain = grey_level_gain(images)
+    total = sum(
+        to_grey_levels(piece, gain).sum(axis=0, dtype=np.float64) for piece in pieces(images)
+    )
+    return _to_uint8(total / len(images))
+
+
+def _to_uint8(levels: Array) -> Array:
     return np.clip(np.round(levels), 0, 255).astype(np.uint8)
 
 

@@ -190,17 +190,17 @@ class KeypointDisplay:
         -------
         KeypointDisplay
         """
-        images, pred = read_images(X, image_shape), read_points(y_pred)
+        n_images, pred = len(X), read_points(y_pred)
         true = None if y_true is None else read_points(y_true)
-        if pred.shape[0] != len(images) or (true is not None and true.shape != pred.shape):
+        if pred.shape[0] != n_images or (true is not None and true.shape != pred.shape):
             raise ValueError(
-                f"X holds {len(images)} images, y_pred keypoints of the shape {pred.shape}"
+                f"X holds {n_images} images, y_pred keypoints of the shape {pred.shape}"
                 + (f" and y_true of the shape {true.shape}" if true is not None else "")
                 + "; they must fit together."
             )
-        n_faces = min(n_faces, len(images))
+        n_faces = min(n_faces, n_images)
         if order == "random":
-            chosen = check_random_state(random_state).permutation(len(images))[:n_faces]
+            chosen = check_random_state(random_state).permutation(n_images)[:n_faces]
         elif order == "worst" and true is not None:
             # a face with no label comes last
             errors = np.nan_to_num(_rmse(true, pred), nan=-1.0)
@@ -211,7 +211,8 @@ class KeypointDisplay:
             raise ValueError(
                 f"order={order!r} is unknown; it may be 'worst', 'random' or 'first'."
             )
-        display = cls(images[chosen], None if true is None else true[chosen], pred[chosen], chosen)
+        images = read_images(X, image_shape, chosen)
+        display = cls(images, None if true is None else true[chosen], pred[chosen], chosen)
         return display.plot(columns=columns, ax=ax)
 
 

@@ -95,6 +95,17 @@ def test_ranges_of_pixels_are_kept(faces, engine):
     assert (small.dtype, large.dtype) == (np.float32, np.float64)
     assert small.max() <= 1
     np.testing.assert_allclose(small * 255, large, atol=1e-2)
+    black_white = transformer.augment(X > 127, y, random_state=0)[0]
+    assert black_white.dtype == bool
+    assert 0.2 < black_white.mean() / (X > 127).mean() < 1.5
+    series = pd.Series([image.ravel() for image in X])
+    np.testing.assert_array_equal(
+        transformer.augment(series, y, random_state=0)[0],
+        transformer.augment(X.reshape(len(X), -1), y, random_state=0)[0],
+    )
+    for wrong in (X.astype("u2") * 257, X / 127.5 - 1):
+        with pytest.raises(ValueError, match=r"0\.\.255"):
+            transformer.augment(wrong, y, random_state=0)
 
 
 def test_flip_swaps_the_named_keypoints(faces):
