@@ -40,6 +40,7 @@ __all__ = [
     "from_units",
     "in_form_of",
     "keypoint_order",
+    "last_step",
     "mirror",
     "named_keypoints",
     "names_from_columns",
@@ -307,10 +308,21 @@ def fitted_names(estimator: Any) -> tuple[str, ...] | None:
     >>> from sklearn_kpd.keypoints import fitted_names
     >>> fitted_names(DummyRegressor())
     """
+    return getattr(last_step(estimator), "keypoint_names_", None)
+
+
+def last_step(estimator: Any) -> Any:
+    """Give the regressor of a Pipeline, of a search, or of a search over a Pipeline.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_kpd.keypoints import last_step
+    >>> last_step(make_pipeline("passthrough", "a regressor"))
+    'a regressor'
+    """
     estimator = getattr(estimator, "best_estimator_", estimator)
-    if hasattr(estimator, "steps"):
-        estimator = estimator.steps[-1][1]
-    return getattr(estimator, "keypoint_names_", None)
+    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
 
 
 def names_from_columns(columns: Sequence[Any]) -> tuple[str, ...] | None:

@@ -42,10 +42,12 @@ from sklearn_kpd.images import Array, check_images, grey_level_gain, to_grey_lev
 from sklearn_kpd.keypoints import (
     FloatArray,
     Keypoints,
+    align,
     check_keypoints,
     columns_from_names,
     flip_permutation,
     from_units,
+    keypoint_order,
     pixels_per_unit,
     to_units,
 )
@@ -310,7 +312,9 @@ class KeypointRegressor(KerasRegressorBase):
         check_consistent_length(images, keypoints.values)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
-        self._check_targets(keypoints, reset=not go_on)
+        if go_on:
+            augmentations = _in_order(augmentations, keypoints.names, self.keypoint_names_)
+        keypoints = self._check_targets(keypoints, reset=not go_on)
         if not go_on:
             self._set_flip(keypoints, augmentations)
         rng = check_random_state(self.random_state)
@@ -514,23 +518,23 @@ class KeypointRegressor(KerasRegressorBase):
         float
         """
         check_is_fitted(self)
-        self._check_targets(check_keypoints(y), reset=False)
-        return metrics.r2_score(y, self.predict(X), sample_weight=sample_weight)
+        keypoints = self._check_targets(check_keypoints(y), reset=False)
+        return metrics.r2_score(keypoints.values, self.predict(X), sample_weight=sample_weight)
 
-    def _check_targets(self, keypoints: Keypoints, *, reset: bool) -> None:
+    def _check_targets(self, keypoints: Keypoints, *, reset: bool) -> Keypoints:
+        """Learn the form of y, or bring y into the form, and the order, that was fitted."""
         if reset:
             self.y_shape_ = keypoints.shape
             self.keypoint_names_ = keypoints.names
-        elif keypoints.shape != self.y_shape_:
+            return keypoints
+        if keypoints.names and self.keypoint_names_:
+            keypoints = align(keypoints, self.keypoint_names_)
+        if keypoints.shape != self.y_shape_:
             raise ValueError(
                 f"y has the shape (n, *{keypoints.shape}), but {type(self).__name__} was fitted "
                 f"on (n, *{self.y_shape_})."
             )
-        elif keypoints.names and self.keypoint_names_ and keypoints.names != self.keypoint_names_:
-            raise ValueError(
-                f"y has the keypoints {keypoints.names}, but {type(self).__name__} was fitted on "
-                f"{self.keypoint_names_}: give the columns in that order."
-            )
+        return keypoints
 
     def _set_flip(self, keypoints: Keypoints, augmentations: tuple[Any, ...]) -> None:
         """Find out which keypoints swap in a mirror image; None where nothing says so."""
@@ -640,6 +644,13 @@ class KeypointRegressor(KerasRegressorBase):
         tags.input_tags.three_d_array = True
         tags.target_tags.multi_output = True
         return tags
+
+
+def _in_order(augmentations: tuple[Any, ...], names: Any, wanted: Any) -> tuple[Any, ...]:
+    """Augmentations of keypoints that are brought into the order of other names."""
+    if not names or not wanted or names == wanted:
+        return augmentations
+    return tuple(a.reordered(keypoint_order(names, wanted)) for a in augmentations)
 
 
 def _unwrap(X: Any) -> tuple[Any, tuple[Any, ...]]:

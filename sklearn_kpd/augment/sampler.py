@@ -148,7 +148,7 @@ image_shape
             raise TypeError("AugmentSampler takes images: put it before AugmentTransformer.")
         images = check_images(self.fit(X, y), X, reset=False)
         rng = np.random.default_rng(self.augmentation_.seed)
-        X = X if hasattr(X, "columns") else np.asarray(X)
+        X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
         y = in_form_of(y, check_keypoints(y).values)
         copies = [
             augment_arrays(self.augmentation_, images, X, y, rng) for _ in range(self.n_copies)
