@@ -276,10 +276,10 @@ def keypoint_order(names: Sequence[str], wanted: Sequence[str]) -> IntArray:
     absent = [name for name in wanted if name not in names]
     extra = [name for name in names if name not in wanted]
     if absent or extra:
-        found = f"there is {extra[0]!r}" if extra else "there is none in its place"
-        missed = f"{absent[0]!r} is missing" if absent else "it is not expected"
+        found = [f"{absent[0]!r} is missing"] if absent else []
+        found += [f"{extra[0]!r} is one too many"] if extra else []
         raise ValueError(
-            f"The names of the keypoints differ: {found}, and {missed}. {len(wanted)} keypoints "
+            f"The names of the keypoints differ: {' and '.join(found)}. {len(wanted)} keypoints "
             f"are expected, {_listed(wanted)}, and there are {len(names)}, {_listed(names)}."
         )
     return np.array([list(names).index(name) for name in wanted], dtype=np.intp)
