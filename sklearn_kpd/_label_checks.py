@@ -43,7 +43,7 @@ def warn_of_suspicious_labels(values: FloatArray, image_size: tuple[int, int]) -
     """
     if values.shape[1] % 2 or max(image_size) < _SMALLEST_SIDE:
         return
-    points = values.reshape(len(values), -1, 2)
+    points = values.reshape(len(values), values.shape[1] // 2, 2)
     labelled = np.logical_not(np.isnan(points).any(axis=-1))
     if not labelled.any():
         return

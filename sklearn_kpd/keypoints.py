@@ -160,8 +160,8 @@ def as_floats(y: Any) -> FloatArray:
 
 def _labelled_columns(values: FloatArray, columns: Columns, labels: list[Any]) -> FloatArray:
     """Coordinates of a table, x and y in turn, NaN where its visibility says 'not labelled'."""
-    coordinates = values[:, columns.coordinates]
-    points = coordinates.reshape(len(values), -1, 2)
+    coordinates = np.take(values, columns.coordinates, axis=1)
+    points = coordinates.reshape(len(values), len(columns.names), 2)
     for keypoint, at in enumerate(columns.visibility):
         if at >= 0:
             points[:, keypoint] = _where_visible(
@@ -211,7 +211,7 @@ def in_form_of(y: Any, values: FloatArray) -> Any:
         labels, columns = y.columns, read_columns(y.columns)
         if columns is not None:
             order = np.argsort(columns.coordinates)
-            values = values[:, order]
+            values = np.take(values, order, axis=1)
             labels = [labels[at] for at in columns.coordinates[order]]
         if not isinstance(y, pd.DataFrame):  # polars
             return type(y)(values, schema=list(labels))
@@ -254,8 +254,8 @@ def align(keypoints: Keypoints, names: Sequence[str] | None) -> Keypoints:
     if names is None or keypoints.names is None:
         return keypoints
     order = keypoint_order(keypoints.names, names)
-    points = keypoints.values.reshape(len(keypoints.values), -1, 2)
-    values = points[:, order].reshape(keypoints.values.shape)
+    points = keypoints.values.reshape(len(keypoints.values), len(order), 2)
+    values = np.take(points, order, axis=1).reshape(keypoints.values.shape)
     return Keypoints(values, tuple(names), keypoints.shape)
 
 

@@ -253,7 +253,7 @@ def _meet(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
                 f"y_true and y_pred are tables with other columns: {whose} alone has "
                 f"{alone[0]!r}. Give both the same, or y_pred as an array in the order of y_true."
             )
-    return true, pred[:, [others.index(label) for label in labels]]
+    return true, np.take(pred, [others.index(label) for label in labels], axis=1)
 
 
 def _read(y: Any) -> tuple[FloatArray, list[Any] | None]:

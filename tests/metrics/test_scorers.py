@@ -178,7 +178,7 @@ def test_sample_weight_is_routed():
     with sklearn.config_context(enable_metadata_routing=True):
         weighted = clone(scorer, safe=False).set_score_request(sample_weight=True)
         scores = cross_val_score(
-            DummyRegressor(), X, Y, cv=2, scoring=weighted,
+            DummyRegressor().set_fit_request(sample_weight=False), X, Y, cv=2, scoring=weighted,
             params={"sample_weight": weight}, error_score="raise",
         )  # fmt: skip
     assert np.isfinite(scores).all()
