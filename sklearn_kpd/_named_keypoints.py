@@ -165,9 +165,11 @@ def named_keypoints(name: str, n_keypoints: int | None = None) -> tuple[str, ...
 
     Examples
     --------
-    >>> from sklearn_kpd._named_keypoints import named_keypoints
+    >>> from sklearn_kpd.keypoints import named_keypoints
     >>> named_keypoints("coco17", 17)[:3]
     ('nose', 'left_eye', 'right_eye')
+
+    .. versionadded:: 0.2
     """
     if name not in NAMED_KEYPOINTS:
         known = ", ".join(map(repr, NAMED_KEYPOINTS))

@@ -31,22 +31,16 @@ __all__ = [
     "WFLW_98",
     "Keypoints",
     "align",
-    "as_floats",
     "check_keypoints",
     "columns_from_names",
     "fitted_names",
     "flip_permutation",
-    "from_corner",
     "from_units",
     "in_form_of",
-    "keypoint_order",
-    "last_step",
     "mirror",
     "named_keypoints",
     "names_from_columns",
     "out_of_frame",
-    "pixels_per_unit",
-    "to_corner",
     "to_units",
 ]
 
@@ -96,6 +90,10 @@ def check_keypoints(y: Any) -> Keypoints:
         For an odd number of columns, columns that are not understood or no pairs, infinite
         values, values that are no numbers, visibilities that are none, or an array of another
         shape.
+
+    .. versionchanged:: 0.2
+        Columns go by their names, in any order and in several conventions, and visibility is
+        read.
 
     Examples
     --------
@@ -206,6 +204,8 @@ def in_form_of(y: Any, values: FloatArray) -> Any:
     >>> in_form_of(y, np.array([[10.0, 30.0, 20.0, 40.0]]))
         x_0   x_1   y_0   y_1
     0  10.0  20.0  30.0  40.0
+
+    .. versionadded:: 0.2
     """
     if hasattr(y, "columns"):
         labels, columns = y.columns, read_columns(y.columns)
@@ -250,6 +250,8 @@ def align(keypoints: Keypoints, names: Sequence[str] | None) -> Keypoints:
     >>> keypoints = Keypoints(np.array([[1.0, 2.0, 3.0, 4.0]]), ("nose", "tail"), (4,))
     >>> align(keypoints, ["tail", "nose"])
     Keypoints(values=array([[3., 4., 1., 2.]]), names=('tail', 'nose'), shape=(4,))
+
+    .. versionadded:: 0.2
     """
     if names is None or keypoints.names is None:
         return keypoints
@@ -307,6 +309,8 @@ def fitted_names(estimator: Any) -> tuple[str, ...] | None:
     >>> from sklearn.dummy import DummyRegressor
     >>> from sklearn_kpd.keypoints import fitted_names
     >>> fitted_names(DummyRegressor())
+
+    .. versionadded:: 0.2
     """
     return getattr(last_step(estimator), "keypoint_names_", None)
 
