@@ -1,12 +1,15 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.base import clone
 
 from sklearn_kpd import AugmentTransformer
-from sklearn_kpd.augment import AugmentedImages
+from sklearn_kpd.augment import Augmentation, AugmentedImages
 from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, columns_from_names, flip_permutation
 from tests.helpers import tiny_regressor
 
@@ -168,6 +171,17 @@ def test_tables_keep_their_own_columns_and_order(faces, strength):
     assert list(moved.columns) == list(y.columns)
     assert moved.loc[0, ["nose_tip_x", "nose_tip_y"]].isna().all()
     assert moved.isna().to_numpy().sum() == 2
+
+
+@given(order=st.permutations(range(15)))
+def test_an_augmentation_of_keypoints_in_another_order(order):
+    order, names = np.array(order), np.array(KAGGLE_KEYPOINTS)
+    augmentation = Augmentation({}, flip=1, permutation=flip_permutation(15, names))
+    found = augmentation.reordered(order)
+    np.testing.assert_array_equal(found.permutation, flip_permutation(15, names[order]))
+    assert replace(found, permutation=None) == replace(augmentation, permutation=None)
+    nothing = Augmentation({})
+    assert nothing.reordered(order) is nothing
 
 
 def test_the_engine_is_chosen(faces):
