@@ -3,6 +3,9 @@
 Left and right are the subject's own. The names tell the pairs that a flip swaps.
 """
 
+import re
+from collections.abc import Sequence
+
 
 def _numbered(name: str, last: int, first: int = 1) -> tuple[str, ...]:
     """Give name_1, name_2 ...; or the same downwards where `last` is below `first`."""
@@ -144,7 +147,9 @@ NAMED_KEYPOINTS = {
 }
 
 
-def named_keypoints(name: str, n_keypoints: int | None = None) -> tuple[str, ...]:
+def named_keypoints(
+    name: str, n_keypoints: int | None = None, own_names: Sequence[str] | None = None
+) -> tuple[str, ...]:
     """Names of the keypoints of a set that is known by name.
 
     Parameters
@@ -153,15 +158,19 @@ def named_keypoints(name: str, n_keypoints: int | None = None) -> tuple[str, ...
         Name of the set.
     n_keypoints : int, optional
         How many keypoints there are.
+    own_names : sequence of str, optional
+        Names that they have already: those of the set in another order, or others.
 
     Returns
     -------
     tuple of str
+        In the order of the files of the set, or in that of `own_names` if those are of the set.
 
     Raises
     ------
     ValueError
-        If there is no such set, or it has another number of keypoints.
+        If there is no such set, it has another number of keypoints, or `own_names` are numbers
+        that do not rise.
 
     Examples
     --------
@@ -177,4 +186,14 @@ def named_keypoints(name: str, n_keypoints: int | None = None) -> tuple[str, ...
     names = NAMED_KEYPOINTS[name]
     if n_keypoints not in (None, len(names)):
         raise ValueError(f"{name!r} has {len(names)} keypoints, but y has {n_keypoints}.")
+    if own_names is None:
+        return names
+    if set(own_names) == set(names):
+        return tuple(own_names)
+    numbers = [int(found[0]) for own in own_names if (found := re.search(r"\d+$", own))]
+    if len(numbers) == len(names) and numbers != sorted(numbers):
+        raise ValueError(
+            f"{name!r} goes by the order of its files, but the numbers in the names of y's "
+            f"keypoints do not rise ({', '.join(own_names[:5])}, ...): sort its columns by them."
+        )
     return names

@@ -405,7 +405,7 @@ def flip_permutation(
     """
     names = None if names is None else list(names)
     if isinstance(flip_pairs, str):
-        pairs = mirror_pairs(named_keypoints(flip_pairs, n_keypoints))
+        pairs = mirror_pairs(named_keypoints(flip_pairs, n_keypoints, names))
     elif flip_pairs is not None:
         pairs = [_read_pair(pair, n_keypoints, names) for pair in flip_pairs]
     elif names is not None:

@@ -142,6 +142,17 @@ def test_what_is_not_understood_is_refused_in_a_line(columns, message):
     assert "y" in str(error.value)
 
 
+@given(st.lists(st.text(max_size=8) | st.integers(0, 9) | st.tuples(st.text(), st.just("x")),
+                max_size=6))  # fmt: skip
+def test_any_labels_are_read_or_refused(labels):
+    try:
+        found = read_columns(labels)
+    except ValueError:
+        return
+    if found is not None:
+        assert len(set(found.coordinates)) == 2 * len(found.names) <= len(labels)
+
+
 def test_individuals_are_refused_with_what_to_do():
     columns = pd.MultiIndex.from_product(
         [["DLC"], ["mouse1", "mouse2"], ["nose", "tail"], ["x", "y"]],

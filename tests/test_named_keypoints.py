@@ -55,6 +55,26 @@ def test_wrong_sets_are_errors():
         AugmentTransformer(flip_pairs="ibug86").fit(np.zeros((2, 8, 8)), np.zeros((2, 4)))
 
 
+@pytest.mark.parametrize("pattern", ["{}", "p{}", "landmark_{:02d}"])
+def test_points_that_are_numbered_have_to_be_in_order(pattern):
+    names = [pattern.format(i) for i in range(68)]
+    np.testing.assert_array_equal(flip_permutation(68, names, "ibug68"), IBUG_MIRROR)
+    by_text = sorted(names)
+    if by_text != names:
+        with pytest.raises(ValueError, match="the numbers in the names .* do not rise"):
+            flip_permutation(68, by_text, "ibug68")
+    with pytest.raises(ValueError, match="do not rise"):
+        flip_permutation(68, names[::-1], "ibug68")
+
+
+@pytest.mark.parametrize("name", NAMED_KEYPOINTS)
+def test_names_of_the_set_in_another_order_go_by_themselves(name):
+    names = sorted(named_keypoints(name))
+    np.testing.assert_array_equal(
+        flip_permutation(len(names), names, name), flip_permutation(len(names), names)
+    )
+
+
 def ibug_faces():
     faces = []
     for path in (DATA / "photos").glob("*.xml"):

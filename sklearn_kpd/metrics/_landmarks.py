@@ -373,7 +373,7 @@ def _names(
     if keypoint_names is None:
         return own
     if isinstance(keypoint_names, str):
-        return named_keypoints(keypoint_names, n_keypoints)
+        return named_keypoints(keypoint_names, n_keypoints, own)
     names = tuple(keypoint_names)
     if len(names) != n_keypoints:
         raise ValueError(f"keypoint_names has {len(names)} names for {n_keypoints} keypoints.")
