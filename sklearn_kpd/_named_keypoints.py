@@ -194,6 +194,11 @@ def named_keypoints(
     if len(numbers) == len(names) and numbers != sorted(numbers):
         raise ValueError(
             f"{name!r} goes by the order of its files, but the numbers in the names of y's "
-            f"keypoints do not rise ({', '.join(own_names[:5])}, ...): sort its columns by them."
+            f"keypoints do not rise ({listed(own_names)}): sort its columns by them."
         )
     return names
+
+
+def listed(names: Sequence[str]) -> str:
+    """Give the first names, for an error."""
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

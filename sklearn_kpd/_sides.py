@@ -1,4 +1,4 @@
-"""Left and right in the names of keypoints, as people write them.
+"""Left and right: in the names of keypoints, as people write them, and in pairs.
 
 A name is cut into words at separators, digits and capitals (``LFrontRoof`` is L, Front, Roof).
 'left' and 'right' are sides wherever they stand, L and R where they are words beside others. Of
@@ -8,7 +8,12 @@ names without such words, two are a pair that differ in one l and r at an end of
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sklearn_kpd._named_keypoints import listed, named_keypoints
 
 # Letters that are no capitals; those with accents count to them.
 _LOWER = r"[^\W\d_A-Z]"
@@ -24,6 +29,88 @@ class _Reading(NamedTuple):
     words: tuple[str, ...]
     sides: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
+
+
+def flip_permutation(
+    n_keypoints: int,
+    names: Sequence[str] | None = None,
+    flip_pairs: str | Sequence[tuple[Any, Any]] | None = None,
+) -> npt.NDArray[np.intp]:
+    """Which keypoint takes each keypoint's place when the image is mirrored.
+
+    Parameters
+    ----------
+    n_keypoints : int
+        Number of keypoints.
+    names : sequence of str, optional
+        Names of the keypoints: left and right in them are swapped, in the spellings that people
+        use (``left_eye``, ``eyeLeft``, ``L-Wrist``, ``lEye``, ``leye``).
+    flip_pairs : str or sequence of pairs, optional
+        Pairs of names or of indices that swap; all others stay. "kaggle15", "coco17", "ibug68"
+        and "wflw98" are those of these sets. Goes before `names`.
+
+    Returns
+    -------
+    ndarray of shape (n_keypoints,), int
+        ``mirrored = points[:, permutation]``. It is its own inverse.
+
+    Raises
+    ------
+    ValueError
+        If neither names nor pairs say what swaps, a name has no counterpart or a pair is wrong.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.keypoints import flip_permutation
+    >>> flip_permutation(3, ["left_eye", "nose", "right_eye"])
+    array([2, 1, 0])
+    """
+    names = None if names is None else list(names)
+    pairs: list[tuple[int, int]] = []
+    if isinstance(flip_pairs, str):
+        pairs = mirror_pairs(named_keypoints(flip_pairs, n_keypoints, names))
+    elif flip_pairs is not None:
+        pairs = [_read_pair(pair, n_keypoints, names) for pair in flip_pairs]
+    elif names is not None:
+        pairs = mirror_pairs(names)
+    if flip_pairs is None and not pairs:
+        reason = "y has no names" if names is None else f"the names {listed(names)} do not say it"
+        raise ValueError(
+            f"A flip has to know which keypoints swap left and right, and {reason}. Pass y as a "
+            "DataFrame with columns such as 'left_eye_center_x', or flip_pairs=[(0, 1), ...] with "
+            "the indices of the keypoints that swap, or 'ibug68' and the like (flip_pairs=[] if "
+            "none does), or flip=0."
+        )
+    permutation = np.arange(n_keypoints)
+    used = [index for pair in pairs for index in pair]
+    if len(used) != len(set(used)):
+        raise ValueError("flip_pairs names a keypoint more than once.")
+    for left, right in pairs:
+        permutation[[left, right]] = right, left
+    return permutation
+
+
+def _read_pair(pair: Any, n_keypoints: int, names: list[str] | None) -> tuple[int, int]:
+    try:
+        left, right = pair
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"flip_pairs must hold pairs of keypoints; got {pair!r}.") from error
+    return (
+        _keypoint_index(left, n_keypoints, names),
+        _keypoint_index(right, n_keypoints, names),
+    )
+
+
+def _keypoint_index(item: Any, n_keypoints: int, names: list[str] | None) -> int:
+    if isinstance(item, str):
+        if names is None or item not in names:
+            raise ValueError(f"flip_pairs names the keypoint {item!r}, which y does not have.")
+        return names.index(item)
+    if not isinstance(item, (int, np.integer)) or not 0 <= item < n_keypoints:
+        raise ValueError(
+            f"flip_pairs holds {item!r}; it may hold names or indices from 0 to {n_keypoints - 1}."
+        )
+    return int(item)
 
 
 def mirror_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
