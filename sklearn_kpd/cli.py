@@ -13,6 +13,7 @@ import click
 from sklearn_kpd._version import __version__
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from sklearn.pipeline import Pipeline
 
 _MODEL = click.Path(dir_okay=False, path_type=Path)
@@ -123,19 +124,20 @@ def evaluate(model: Path, data: Path, out: Path | None, report: Path | None) -> 
         _check_writable(path)
     pipe = _load_model(model)
     faces = _load_labelled(data)
-    y_pred = pipe.predict(faces.data)
-    _print_scores(faces.target, y_pred, None)
+    y_pred = _predict(pipe, model, faces.data)
+    y_true = _labels_of(y_pred, faces.target, model, data)
+    _print_scores(y_true, y_pred, None)
     if out is not None:
         from sklearn_kpd.inspection import KeypointDisplay
 
-        display = KeypointDisplay.from_predictions(faces.data, faces.target, y_pred, n_faces=18)
+        display = KeypointDisplay.from_predictions(faces.data, y_true, y_pred, n_faces=18)
         display.figure_.savefig(out, dpi=120)
         click.echo(f"Wrote {out}.")
     if report is not None:
         from sklearn_kpd.inspection import evaluation_report
 
         title = f"{model.name} on {data.name}"
-        page = evaluation_report(faces.data, faces.target, y_pred, title=title, random_state=0)
+        page = evaluation_report(faces.data, y_true, y_pred, title=title, random_state=0)
         report.write_text(page, encoding="utf-8")
         click.echo(f"Wrote {report}.")
 
@@ -148,19 +150,15 @@ def evaluate(model: Path, data: Path, out: Path | None, report: Path | None) -> 
               help="Kaggle's IdLookupTable.csv, for a file in its submission format.")  # fmt: skip
 def predict(model: Path, data: Path, out: Path, lookup: Path | None) -> None:
     """Find the keypoints of the images in DATA with MODEL."""
-    import pandas as pd
-
     from sklearn_kpd.datasets import load_kaggle, make_submission
-    from sklearn_kpd.keypoints import columns_from_names
 
     _check_writable(out)
     pipe = _load_model(model)
     faces = load_kaggle(data)
-    y_pred = pipe.predict(faces.data)
+    table = _predict(pipe, model, faces.data)
     if lookup is not None:
-        table = make_submission(y_pred, faces.image_ids, lookup)
+        table = make_submission(table, faces.image_ids, lookup)
     else:
-        table = pd.DataFrame(y_pred, columns=columns_from_names(faces.keypoint_names))
         table.insert(0, "ImageId", faces.image_ids)
     table.to_csv(out, index=False)
     click.echo(f"Wrote {len(table)} rows to {out}.")
@@ -192,6 +190,41 @@ def _print_scores(y_true: Any, y_pred: Any, baseline: Any) -> None:
             f"RMSE {mean_squared_error(y_true, means) ** 0.5:8.3f} pixels for the column means of "
             "the training labels"
         )
+
+
+def _predict(pipe: Any, model: Path, images: Any) -> "DataFrame":
+    """Predictions under the names of the model's keypoints."""
+    import numpy as np
+    import pandas as pd
+
+    from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, columns_from_names, fitted_names
+
+    y_pred = np.asarray(pipe.predict(images))
+    y_pred = y_pred.reshape(len(y_pred), -1)
+    names = fitted_names(pipe)
+    if names is None:
+        names = KAGGLE_KEYPOINTS
+        if y_pred.shape[1] != 2 * len(names):
+            raise click.ClickException(
+                f"{model}: predicts {y_pred.shape[1]} values and tells no names of keypoints: fit "
+                "it on a DataFrame with columns '<name>_x', '<name>_y'."
+            )
+        click.echo(
+            f"{model} tells no names of keypoints; taken for Kaggle's 15, in the order of its "
+            "files.", err=True
+        )  # fmt: skip
+    return pd.DataFrame(y_pred, columns=columns_from_names(names))
+
+
+def _labels_of(y_pred: "DataFrame", target: "DataFrame", model: Path, data: Path) -> "DataFrame":
+    """Labels of the keypoints that the model predicts."""
+    absent = [column for column in y_pred.columns if column not in target.columns]
+    if absent:
+        raise click.ClickException(
+            f"{model} predicts {absent[0]!r}, of which {data} has no labels: it was fitted on "
+            "other keypoints."
+        )
+    return target[y_pred.columns]
 
 
 def _load_labelled(data: Path) -> Any:

@@ -12,27 +12,40 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-FloatArray = npt.NDArray[np.floating]
-
-#: The 15 keypoints of Kaggle's Facial Keypoints Detection, in the order of its files.
-#: Left and right are the subject's own.
-KAGGLE_KEYPOINTS = (
-    "left_eye_center",
-    "right_eye_center",
-    "left_eye_inner_corner",
-    "left_eye_outer_corner",
-    "right_eye_inner_corner",
-    "right_eye_outer_corner",
-    "left_eyebrow_inner_end",
-    "left_eyebrow_outer_end",
-    "right_eyebrow_inner_end",
-    "right_eyebrow_outer_end",
-    "nose_tip",
-    "mouth_left_corner",
-    "mouth_right_corner",
-    "mouth_center_top_lip",
-    "mouth_center_bottom_lip",
+from sklearn_kpd._common.columns import Columns, IntArray, read_columns
+from sklearn_kpd._common.named_keypoints import (
+    COCO_KEYPOINTS,
+    IBUG_68,
+    KAGGLE_KEYPOINTS,
+    NAMED_KEYPOINTS,
+    WFLW_98,
+    listed,
+    named_keypoints,
 )
+from sklearn_kpd._common.sides import flip_permutation
+
+__all__ = [
+    "COCO_KEYPOINTS",
+    "IBUG_68",
+    "KAGGLE_KEYPOINTS",
+    "NAMED_KEYPOINTS",
+    "WFLW_98",
+    "Keypoints",
+    "align",
+    "check_keypoints",
+    "columns_from_names",
+    "fitted_names",
+    "flip_permutation",
+    "from_units",
+    "in_form_of",
+    "mirror",
+    "named_keypoints",
+    "names_from_columns",
+    "out_of_frame",
+    "to_units",
+]
+
+FloatArray = npt.NDArray[np.floating]
 
 
 class Keypoints(NamedTuple):
@@ -41,9 +54,9 @@ class Keypoints(NamedTuple):
     Attributes
     ----------
     values : ndarray of shape (n_samples, n_outputs), float64
-        Pixels, NaN where not labelled.
+        Pixels, NaN where not labelled; x then y for each keypoint.
     names : tuple of str, or None
-        Names of the keypoints, if `y` was a DataFrame with columns ``<name>_x``, ``<name>_y``.
+        Names of the keypoints, if `y` was a table whose columns have names.
     shape : tuple of int
         Shape of one sample of `y`: ``(2 * k,)``, ``(k, 2)`` or ``()``.
     """
@@ -58,20 +71,30 @@ def check_keypoints(y: Any) -> Keypoints:
 
     Parameters
     ----------
-    y : DataFrame, array-like of shape (n, 2 * k) or (n, k, 2), or (n,)
-        Pixels, NaN where not labelled. The columns of a DataFrame are named ``<name>_x``,
-        ``<name>_y``. One dimension is a single coordinate, for the meta-estimators of
-        scikit-learn that fit column by column.
+    y : DataFrame, array-like of shape (n, 2 * k), (n, k, 2) or (n, k, 3), or (n,)
+        Pixels, NaN where not labelled; masked values, None and pandas' NA are NaN. The columns
+        of a DataFrame go by their names, in any order: ``nose_x`` or ``nose.x``, ``x_nose`` or
+        ``x_0``, or levels of which the last two are keypoint and coordinate. A column of
+        visibility, ``nose_v``, or the third value of an array holds 0 for not labelled, 1 or 2
+        for labelled; a column of likelihood is left out. Columns that are numbers are a bare
+        array. One dimension is a single coordinate, for the meta-estimators of scikit-learn that
+        fit column by column.
 
     Returns
     -------
     Keypoints
+        In the order in which the keypoints first appear.
 
     Raises
     ------
     ValueError
-        For an odd number of columns, columns that are no pairs, infinite values, values
-        that are no numbers or an array of another shape.
+        For an odd number of columns, columns that are not understood or no pairs, infinite
+        values, values that are no numbers, visibilities that are none, or an array of another
+        shape.
+
+    .. versionchanged:: 0.2
+        Columns go by their names, in any order and in several conventions, and visibility is
+        read.
 
     Examples
     --------
@@ -85,29 +108,34 @@ def check_keypoints(y: Any) -> Keypoints:
             "This estimator requires y to be passed, but the target y is None: give keypoints, "
             "an array of shape (n_samples, 2 * n_keypoints) or a DataFrame."
         )
-    columns = list(y.columns) if hasattr(y, "columns") else None
+    columns = read_columns(y.columns) if hasattr(y, "columns") else None
     try:
         values = as_floats(y)
     except (TypeError, ValueError) as error:
         raise ValueError(f"y holds something that is not a number: {error}") from error
-    if values.ndim not in (1, 2, 3) or (values.ndim == 3 and values.shape[2] != 2):
+    if values.ndim not in (1, 2, 3) or (values.ndim == 3 and values.shape[2] not in (2, 3)):
         raise ValueError(
             "y must have the shape (n_samples, 2 * n_keypoints) or (n_samples, n_keypoints, 2), "
             f"but its shape is {values.shape}."
         )
+    if columns is not None:
+        values = _labelled_columns(values, columns, list(y.columns))
+    elif values.ndim == 3 and values.shape[2] == 3:
+        values = _where_visible(values[..., :2], values[..., 2], "The third value of a point")
     if np.isinf(values).any():
         raise ValueError("y contains infinity; mark what is not labelled by NaN.")
     if values.ndim == 2 and (values.shape[1] % 2 or not values.shape[1]):
         raise ValueError(
             f"y has {values.shape[1]} columns, an odd number or none; it needs an x and a y "
-            "column for each keypoint."
+            "column for each keypoint, or the shape (n_samples, n_keypoints, 3) for x, y and "
+            "visibility."
         )
-    names = None if columns is None else names_from_columns(columns)
+    names = None if columns is None else columns.names
     return Keypoints(values.reshape(len(values), -1), names, values.shape[1:])
 
 
 def as_floats(y: Any) -> FloatArray:
-    """Array of float64, NaN where pandas' nullable types say that a value is missing.
+    """Array of float64, NaN where a value is masked, None, or missing as pandas says it.
 
     Examples
     --------
@@ -118,8 +146,184 @@ def as_floats(y: Any) -> FloatArray:
            [nan]])
     """
     if isinstance(y, pd.DataFrame | pd.Series):
-        return y.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.asarray(y, dtype=np.float64)
+        if object not in pd.DataFrame(y).dtypes.to_numpy():
+            return y.to_numpy(dtype=np.float64, na_value=np.nan)
+        y = y.to_numpy(dtype=object)
+    if isinstance(y, np.ma.MaskedArray):
+        return np.ma.filled(y.astype(np.float64), np.nan)
+    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    if values.dtype == object:
+        values = np.where(pd.isna(values), np.nan, values)
+    return np.asarray(values, dtype=np.float64)
+
+
+def _labelled_columns(values: FloatArray, columns: Columns, labels: list[Any]) -> FloatArray:
+    """Coordinates of a table, x and y in turn, NaN where its visibility says 'not labelled'."""
+    coordinates = np.take(values, columns.coordinates, axis=1)
+    points = coordinates.reshape(len(values), len(columns.names), 2)
+    for keypoint, at in enumerate(columns.visibility):
+        if at >= 0:
+            points[:, keypoint] = _where_visible(
+                points[:, keypoint], values[:, at], f"The column {labels[at]!r}"
+            )
+    return coordinates
+
+
+def _where_visible(points: FloatArray, flags: FloatArray, what: str) -> FloatArray:
+    """Points, NaN where the flag is 0; a flag that is NaN says nothing."""
+    wrong = ~np.isin(flags, (0, 1, 2)) & ~np.isnan(flags)
+    if wrong.any():
+        raise ValueError(
+            f"{what} of y holds {flags[wrong].flat[0]:g}, but a visibility is 0 (not labelled), "
+            "1 or 2: leave it out, or call its column '<name>_likelihood' if it is one."
+        )
+    return np.where(flags[..., np.newaxis] == 0, np.nan, points)
+
+
+def in_form_of(y: Any, values: FloatArray) -> Any:
+    """Give keypoints the form of those that a user gave.
+
+    Parameters
+    ----------
+    y : DataFrame or array-like
+        What :func:`check_keypoints` has read.
+    values : ndarray of shape (n_samples, n_outputs)
+        Other keypoints for the same rows.
+
+    Returns
+    -------
+    DataFrame, Series or ndarray
+        A table has the index of `y` and its columns of coordinates, in their own order. Columns
+        of visibility and of likelihood are left out: NaN says what is not labelled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn_kpd.keypoints import in_form_of
+    >>> y = pd.DataFrame([[1, 2, 3, 4]], columns=["x_0", "x_1", "y_0", "y_1"])
+    >>> in_form_of(y, np.array([[10.0, 30.0, 20.0, 40.0]]))
+        x_0   x_1   y_0   y_1
+    0  10.0  20.0  30.0  40.0
+
+    .. versionadded:: 0.2
+    """
+    if hasattr(y, "columns"):
+        labels, columns = y.columns, read_columns(y.columns)
+        if columns is not None:
+            order = np.argsort(columns.coordinates)
+            values = np.take(values, order, axis=1)
+            labels = [labels[at] for at in columns.coordinates[order]]
+        if not isinstance(y, pd.DataFrame):  # polars
+            return type(y)(values, schema=list(labels))
+        if isinstance(y.columns, pd.MultiIndex):
+            labels = pd.MultiIndex.from_tuples(labels, names=y.columns.names)
+        return type(y)(values, index=y.index, columns=labels)
+    if isinstance(y, pd.Series):
+        return type(y)(values[:, 0], index=y.index, name=y.name)
+    return values.reshape(len(values), *check_keypoints(y).shape)
+
+
+def align(keypoints: Keypoints, names: Sequence[str] | None) -> Keypoints:
+    """Bring keypoints into the order of some names.
+
+    Parameters
+    ----------
+    keypoints : Keypoints
+        From :func:`check_keypoints`.
+    names : sequence of str, or None
+        The same names, in the order that is wanted.
+
+    Returns
+    -------
+    Keypoints
+        As they are, if either side has no names.
+
+    Raises
+    ------
+    ValueError
+        If these are not the same names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.keypoints import Keypoints, align
+    >>> keypoints = Keypoints(np.array([[1.0, 2.0, 3.0, 4.0]]), ("nose", "tail"), (4,))
+    >>> align(keypoints, ["tail", "nose"])
+    Keypoints(values=array([[3., 4., 1., 2.]]), names=('tail', 'nose'), shape=(4,))
+
+    .. versionadded:: 0.2
+    """
+    if names is None or keypoints.names is None:
+        return keypoints
+    order = keypoint_order(keypoints.names, names)
+    points = keypoints.values.reshape(len(keypoints.values), len(order), 2)
+    values = np.take(points, order, axis=1).reshape(keypoints.values.shape)
+    return Keypoints(values, tuple(names), keypoints.shape)
+
+
+def keypoint_order(names: Sequence[str], wanted: Sequence[str]) -> IntArray:
+    """Where each of the names that are wanted stands.
+
+    Raises
+    ------
+    ValueError
+        If these are not the same names.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.keypoints import keypoint_order
+    >>> keypoint_order(["nose", "tail"], ["tail", "nose"])
+    array([1, 0])
+    """
+    absent = [name for name in wanted if name not in names]
+    extra = [name for name in names if name not in wanted]
+    if absent or extra:
+        found = [f"{absent[0]!r} is missing"] if absent else []
+        found += [f"{extra[0]!r} is one too many"] if extra else []
+        raise ValueError(
+            f"The names of the keypoints differ: {' and '.join(found)}. {len(wanted)} keypoints "
+            f"are expected, {listed(wanted)}, and there are {len(names)}, {listed(names)}."
+        )
+    return np.array([list(names).index(name) for name in wanted], dtype=np.intp)
+
+
+def fitted_names(estimator: Any) -> tuple[str, ...] | None:
+    """Names of the keypoints that an estimator predicts, in its order.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; a Pipeline, or a search, says what its last step says.
+
+    Returns
+    -------
+    tuple of str, or None
+        None if it tells none.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyRegressor
+    >>> from sklearn_kpd.keypoints import fitted_names
+    >>> fitted_names(DummyRegressor())
+
+    .. versionadded:: 0.2
+    """
+    return getattr(last_step(estimator), "keypoint_names_", None)
+
+
+def last_step(estimator: Any) -> Any:
+    """Give the regressor of a Pipeline, of a search, or of a search over a Pipeline.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_kpd.keypoints import last_step
+    >>> last_step(make_pipeline("passthrough", "a regressor"))
+    'a regressor'
+    """
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
 
 
 def names_from_columns(columns: Sequence[Any]) -> tuple[str, ...] | None:
@@ -127,18 +331,18 @@ def names_from_columns(columns: Sequence[Any]) -> tuple[str, ...] | None:
 
     Parameters
     ----------
-    columns : sequence of str
-        ``<name>_x`` and ``<name>_y`` in turn.
+    columns : Index, MultiIndex or sequence of str
+        In any of the conventions that :func:`check_keypoints` takes.
 
     Returns
     -------
     tuple of str, or None
-        None if the columns have no such names at all (a bare ``DataFrame(array)``).
+        None if the columns are numbers, those of a bare ``DataFrame(array)``.
 
     Raises
     ------
     ValueError
-        If some columns are named so, but not all of them in turn.
+        If a column is not understood, stands twice, or an x has no y.
 
     Examples
     --------
@@ -146,19 +350,8 @@ def names_from_columns(columns: Sequence[Any]) -> tuple[str, ...] | None:
     >>> names_from_columns(["nose_tip_x", "nose_tip_y"])
     ('nose_tip',)
     """
-    columns = [str(column) for column in columns]
-    if not any(column.endswith(("_x", "_y")) for column in columns):
-        return None
-    names = tuple(column[:-2] for column in columns[::2])
-    if columns != columns_from_names(names):
-        wrong = next(
-            (c, e) for c, e in zip(columns, columns_from_names(names), strict=False) if c != e
-        )
-        raise ValueError(
-            "The columns of y must be '<name>_x', '<name>_y' in turn for each keypoint; "
-            f"found {wrong[0]!r} where {wrong[1]!r} was expected."
-        )
-    return names
+    found = read_columns(columns)
+    return None if found is None else found.names
 
 
 def columns_from_names(names: Sequence[str]) -> list[str]:
@@ -171,101 +364,6 @@ def columns_from_names(names: Sequence[str]) -> list[str]:
     ['nose_tip_x', 'nose_tip_y']
     """
     return [f"{name}_{axis}" for name in names for axis in "xy"]
-
-
-def flip_permutation(
-    n_keypoints: int,
-    names: Sequence[str] | None = None,
-    flip_pairs: Sequence[tuple[Any, Any]] | None = None,
-) -> npt.NDArray[np.intp]:
-    """Which keypoint takes each keypoint's place when the image is mirrored.
-
-    Parameters
-    ----------
-    n_keypoints : int
-        Number of keypoints.
-    names : sequence of str, optional
-        Names of the keypoints: 'left' and 'right' in them are swapped.
-    flip_pairs : sequence of pairs, optional
-        Pairs of names or of indices that swap; all others stay. Goes before `names`.
-
-    Returns
-    -------
-    ndarray of shape (n_keypoints,), int
-        ``mirrored = points[:, permutation]``. It is its own inverse.
-
-    Raises
-    ------
-    ValueError
-        If neither names nor pairs are given, a name has no counterpart or a pair is wrong.
-
-    Examples
-    --------
-    >>> from sklearn_kpd.keypoints import flip_permutation
-    >>> flip_permutation(3, ["left_eye", "nose", "right_eye"])
-    array([2, 1, 0])
-    """
-    names = None if names is None else list(names)
-    if flip_pairs is not None:
-        pairs = [_read_pair(pair, n_keypoints, names) for pair in flip_pairs]
-    elif names is not None:
-        pairs = _pairs_from_names(names)
-    else:
-        raise ValueError(
-            "A flip has to know which keypoints swap left and right. Pass y as a DataFrame "
-            "with columns such as 'left_eye_center_x', or flip_pairs=[(0, 1), ...] with the "
-            "indices of the keypoints that swap (flip_pairs=[] if none does), or flip=0."
-        )
-    permutation = np.arange(n_keypoints)
-    used = [index for pair in pairs for index in pair]
-    if len(used) != len(set(used)):
-        raise ValueError("flip_pairs names a keypoint more than once.")
-    for left, right in pairs:
-        permutation[[left, right]] = right, left
-    return permutation
-
-
-def _read_pair(pair: Any, n_keypoints: int, names: list[str] | None) -> tuple[int, int]:
-    try:
-        left, right = pair
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"flip_pairs must hold pairs of keypoints; got {pair!r}.") from error
-    return (
-        _keypoint_index(left, n_keypoints, names),
-        _keypoint_index(right, n_keypoints, names),
-    )
-
-
-def _keypoint_index(item: Any, n_keypoints: int, names: list[str] | None) -> int:
-    if isinstance(item, str):
-        if names is None or item not in names:
-            raise ValueError(f"flip_pairs names the keypoint {item!r}, which y does not have.")
-        return names.index(item)
-    if not isinstance(item, (int, np.integer)) or not 0 <= item < n_keypoints:
-        raise ValueError(
-            f"flip_pairs holds {item!r}; it may hold names or indices from 0 to {n_keypoints - 1}."
-        )
-    return int(item)
-
-
-def _pairs_from_names(names: list[str]) -> list[tuple[int, int]]:
-    pairs = []
-    for index, name in enumerate(names):
-        if "left" in name.split("_"):
-            other = "_".join({"left": "right"}.get(word, word) for word in name.split("_"))
-            if other not in names:
-                raise ValueError(
-                    f"A flip swaps left and right, but the keypoint {name!r} has no counterpart "
-                    f"{other!r}: pass flip_pairs, or flip=0."
-                )
-            pairs.append((index, names.index(other)))
-    unpaired = {n for n in names if "right" in n.split("_")} - {names[r] for _, r in pairs}
-    if unpaired:
-        raise ValueError(
-            f"A flip swaps left and right, but {sorted(unpaired)[0]!r} has no counterpart: "
-            "pass flip_pairs, or flip=0."
-        )
-    return pairs
 
 
 def mirror(points: FloatArray, width: int, permutation: npt.NDArray[np.intp]) -> FloatArray:

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_kpd import losses, metrics, networks
 from sklearn_kpd._common.keras import n_replicas
+from sklearn_kpd._common.label_checks import warn_of_suspicious_labels
 from sklearn_kpd._common.schemes import IntArray, nearest_scheme
 from sklearn_kpd._common.sklearn import HasMethods, Interval, StrOptions, check_sample_weight
 from sklearn_kpd._inference.calibration import calibrate, calibrated
@@ -44,9 +45,11 @@ from sklearn_kpd.images import check_images, grey_level_gain
 from sklearn_kpd.keypoints import (
     FloatArray,
     Keypoints,
+    align,
     check_keypoints,
     columns_from_names,
     flip_permutation,
+    keypoint_order,
     pixels_per_unit,
 )
 from sklearn_kpd.losses import PixelRMSE
@@ -411,7 +414,10 @@ class KeypointRegressor(KerasRegressorBase):
         weights: FloatArray | None = None
         if sample_weight is not None:
             weights = check_sample_weight(sample_weight, images, ensure_non_negative=True)
-        learnt._check_targets(keypoints, reset=reset)
+        if not reset:
+            augmentations = _in_order(augmentations, keypoints.names, self.keypoint_names_)
+        keypoints = learnt._check_targets(keypoints, reset=reset)
+        warn_of_suspicious_labels(keypoints.values, images.shape[1:3])
         gain = grey_level_gain(images, None if reset else self.float_gain_ or 1.0)
         if reset:
             learnt.float_gain_ = gain if images.dtype.kind == "f" else None
@@ -436,7 +442,7 @@ class KeypointRegressor(KerasRegressorBase):
         images = check_images(self, X, reset=False)
         keypoints = check_keypoints(y)
         check_consistent_length(images, keypoints.values)
-        self._check_targets(keypoints, reset=False)
+        keypoints = self._check_targets(keypoints, reset=False)
         gain = grey_level_gain(images, self.float_gain_ or 1.0)
         return LabelledImages(images, gain, keypoints.values)
 
@@ -661,23 +667,23 @@ class KeypointRegressor(KerasRegressorBase):
         float
         """
         check_is_fitted(self)
-        self._check_targets(check_keypoints(y), reset=False)
-        return metrics.r2_score(y, self.predict(X), sample_weight=sample_weight)
+        keypoints = self._check_targets(check_keypoints(y), reset=False)
+        return metrics.r2_score(keypoints.values, self.predict(X), sample_weight=sample_weight)
 
-    def _check_targets(self, keypoints: Keypoints, *, reset: bool) -> None:
+    def _check_targets(self, keypoints: Keypoints, *, reset: bool) -> Keypoints:
+        """Learn the form of y, or bring y into the form, and the order, that was fitted."""
         if reset:
             self.y_shape_ = keypoints.shape
             self.keypoint_names_ = keypoints.names
-        elif keypoints.shape != self.y_shape_:
+            return keypoints
+        if keypoints.names and self.keypoint_names_:
+            keypoints = align(keypoints, self.keypoint_names_)
+        if keypoints.shape != self.y_shape_:
             raise ValueError(
                 f"y has the shape (n, *{keypoints.shape}), but {type(self).__name__} was fitted "
                 f"on (n, *{self.y_shape_})."
             )
-        elif keypoints.names and self.keypoint_names_ and keypoints.names != self.keypoint_names_:
-            raise ValueError(
-                f"y has the keypoints {keypoints.names}, but {type(self).__name__} was fitted on "
-                f"{self.keypoint_names_}: give the columns in that order."
-            )
+        return keypoints
 
     def _set_flip(self, keypoints: Keypoints, augmentations: tuple[Any, ...]) -> None:
         """Find out which keypoints swap in a mirror image; None where nothing says so."""
@@ -754,6 +760,13 @@ class KeypointRegressor(KerasRegressorBase):
 def _learnt(estimator: KeypointRegressor) -> set[str]:
     """Names of attributes that say that an estimator is fitted."""
     return {name for name in vars(estimator) if name.endswith("_")}
+
+
+def _in_order(augmentations: tuple[Any, ...], names: Any, wanted: Any) -> tuple[Any, ...]:
+    """Augmentations of keypoints that are brought into the order of other names."""
+    if not names or not wanted or names == wanted:
+        return augmentations
+    return tuple(a.reordered(keypoint_order(names, wanted)) for a in augmentations)
 
 
 def _unwrap(X: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -1,10 +1,15 @@
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from sklearn_kpd import metrics
 from sklearn_kpd.cli import main
+from sklearn_kpd.datasets import load_kaggle
+from sklearn_kpd.keypoints import columns_from_names
 from tests.datasets.test_kaggle import rows_of, write
+from tests.helpers import tiny_regressor
 
 
 @pytest.fixture
@@ -53,6 +58,65 @@ def test_train_evaluate_predict(run, data):
     np.testing.assert_allclose(submission["Location"], plain["nose_tip_x"][2])
 
 
+@pytest.fixture
+def models(kaggle_like, data):
+    """Models of the same keypoints in another order, of some of them, and without names."""
+    X, y = kaggle_like
+    complete = y.fillna(y.mean())
+    names = sorted(column[:-2] for column in y.columns[::2])
+    sets = {
+        "sorted": complete[columns_from_names(names)],
+        "eyes": complete.iloc[:, :4],
+        "points": complete.to_numpy().reshape(-1, 15, 2),
+        "other": complete.iloc[:, :4].set_axis(columns_from_names(["ear", "tail"]), axis=1),
+        "nameless": complete.to_numpy()[:, :4],
+    }
+    fitted = {name: tiny_regressor(epochs=1).fit(X, labels) for name, labels in sets.items()}
+    for name, model in fitted.items():
+        joblib.dump(model, data / f"{name}.joblib")
+    return fitted
+
+
+def test_models_meet_the_file_by_the_names_of_their_keypoints(run, data, models):
+    faces = load_kaggle(data / "training.csv")
+    for name in ("sorted", "eyes"):
+        model = models[name]
+        columns = columns_from_names(model.keypoint_names_)
+        y_pred = model.predict(faces.data)
+        rmse = metrics.mean_squared_error(faces.target[columns], y_pred) ** 0.5
+        result = run("evaluate", f"{name}.joblib", "training.csv")
+        assert result.exit_code == 0, result.output
+        assert f"RMSE {rmse:8.3f} pixels" in result.output
+        assert run("predict", f"{name}.joblib", "test.csv", "--out", "p.csv").exit_code == 0
+        table = pd.read_csv(data / "p.csv")
+        assert list(table.columns) == ["ImageId", *columns]
+        np.testing.assert_allclose(table[columns], y_pred, atol=1e-3)
+    args = ("--out", "s.csv", "--lookup", "lookup.csv")
+    assert run("predict", "sorted.joblib", "test.csv", *args).exit_code == 0
+    nose = models["sorted"].keypoint_names_.index("nose_tip")
+    location = pd.read_csv(data / "s.csv")["Location"]
+    expected = models["sorted"].predict(faces.data[2:3])[0, 2 * nose]
+    np.testing.assert_allclose(location, expected, atol=1e-3)
+
+
+def test_models_without_names_are_taken_for_kaggles_or_refused(run, data, models):
+    faces = load_kaggle(data / "training.csv")
+    y_pred = models["points"].predict(faces.data)
+    result = run("evaluate", "points.joblib", "training.csv")
+    assert result.exit_code == 0, result.output
+    assert f"RMSE {metrics.mean_squared_error(faces.target, y_pred) ** 0.5:8.3f}" in result.output
+    assert "tells no names of keypoints; taken for Kaggle's 15" in result.output
+    assert run("predict", "points.joblib", "test.csv", "--out", "p.csv").exit_code == 0
+    for name, message in (
+        ("nameless", "predicts 4 values and tells no names"),
+        ("other", "predicts 'ear_x', of which training.csv has no labels"),
+    ):
+        result = run("evaluate", f"{name}.joblib", "training.csv")
+        assert result.exit_code == 1
+        assert message in result.output.replace("\n", " ")
+        assert "Traceback" not in result.output
+
+
 def test_demo(run, tmp_path):
     result = run("demo", "--faces", 40, "--epochs", 1, "--out", "d.png")
     assert result.exit_code == 0, result.output
@@ -77,8 +141,6 @@ def test_demo(run, tmp_path):
     ],
 )
 def test_errors_are_plain_and_have_exit_codes(run, data, args, code, message):
-    import joblib
-
     joblib.dump([], data / "list.joblib")
     broken = (data / "test.csv").read_text().splitlines()[0] + "\n1,3\n"
     (data / "broken.csv").write_text(broken)

@@ -306,7 +306,7 @@ def test_partial_fit_and_warm_start_go_on(faces):
     assert len(warm.history_["loss"]) == 4
     fresh = tiny_regressor().partial_fit(X, y)
     assert len(fresh.history_["loss"]) == 1
-    with pytest.raises(ValueError, match="was fitted on"):
+    with pytest.raises(ValueError, match="is missing"):
         regressor.partial_fit(X, y.iloc[:, :4])
 
 
@@ -349,8 +349,26 @@ def test_validation_rows_without_labels_are_left_out(faces):
 
 def test_training_goes_on_with_the_same_keypoints_only(faces):
     X, y = faces
-    with pytest.raises(ValueError, match="give the columns in that order"):
-        tiny_regressor(epochs=1).fit(X, y).partial_fit(X, y[[*y.columns[2:], *y.columns[:2]]])
+    fitted = tiny_regressor(epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="'left_eye_center' is missing"):
+        fitted.partial_fit(X, y.iloc[:, 2:])
+    with pytest.raises(ValueError, match="'ear' is one too many"):
+        fitted.score(X, y.assign(ear_x=1.0, ear_y=1.0))
+
+
+def test_training_goes_on_in_the_order_of_the_first_fit(faces):
+    X, y = faces
+    other = y[[*y.columns[::-1]]]
+
+    def go_on(y):
+        augment = AugmentTransformer(flip=1, flip_pairs=None)
+        fitted = tiny_regressor(epochs=1).fit(X, faces[1])
+        return fitted.partial_fit(augment.fit_transform(X, y), y)
+
+    expected, found = go_on(y), go_on(other)
+    assert found.keypoint_names_ == expected.keypoint_names_
+    np.testing.assert_allclose(found.predict(X), expected.predict(X), atol=1e-3)
+    assert found.score(X, other) == pytest.approx(found.score(X, y))
 
 
 DETERMINISM = """

@@ -1,6 +1,6 @@
 """Augmentation: the policy that AugmentedImages carries and that each batch goes through."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,22 @@ class Augmentation:
     def active(self) -> bool:
         """Whether it changes anything at all."""
         return bool((self.ranges or self.flip or self.ops) and self.probability)
+
+    def reordered(self, order: Any) -> "Augmentation":
+        """Give the augmentation of the keypoints in another order.
+
+        Parameters
+        ----------
+        order : ndarray of shape (k,), int
+            From :func:`sklearn_kpd.keypoints.keypoint_order`.
+
+        Returns
+        -------
+        Augmentation
+        """
+        if self.permutation is None:
+            return self
+        return replace(self, permutation=np.argsort(order)[self.permutation[order]])
 
     def apply(
         self, images: Array, points: FloatArray, rng: np.random.Generator

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.augment.transformer import AugmentBase, augment_arrays
 from sklearn_kpd.images import check_images, stacked
+from sklearn_kpd.keypoints import as_floats, check_keypoints, in_form_of
 
 
 class AugmentSampler(AugmentBase):
@@ -141,14 +142,15 @@ image_shape
         X : ndarray of shape (n * (1 + n_copies), ...)
             The originals first, then all first copies, all second copies and so on.
         y : DataFrame or ndarray of as many rows
-            A DataFrame keeps its columns; a copy has the index of its original.
+            A DataFrame keeps its columns of coordinates; a copy has the index of its original.
         """
         if isinstance(X, AugmentedImages):
             raise TypeError("AugmentSampler takes images: put it before AugmentTransformer.")
         X = stacked(X)
         images = check_images(self.fit(X, y), X, reset=False)
         rng = np.random.default_rng(self.augmentation_.seed)
-        X, y = (item if hasattr(item, "columns") else np.asarray(item) for item in (X, y))
+        X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+        y = in_form_of(y, check_keypoints(y).values)
         copies = [
             augment_arrays(self.augmentation_, images, X, y, rng) for _ in range(self.n_copies)
         ]
@@ -161,4 +163,6 @@ def _stack(parts: list[Any]) -> Any:
         return pd.concat(
             [frame, *(pd.DataFrame(np.asarray(p), frame.index, frame.columns) for p in parts[1:])]
         )
+    if hasattr(parts[0], "columns"):  # polars
+        return in_form_of(parts[0], np.concatenate([as_floats(part) for part in parts]))
     return np.concatenate(parts)

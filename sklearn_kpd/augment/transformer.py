@@ -1,5 +1,6 @@
 """AugmentTransformer: augmentation of images and keypoints together, inside a Pipeline."""
 
+import contextlib
 from numbers import Real
 from typing import Any
 
@@ -15,7 +16,13 @@ from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.augment.ranges import OPERATIONS, resolve_ranges
 from sklearn_kpd.images import Array, check_images, grey_level_gain, stacked, to_grey_levels
-from sklearn_kpd.keypoints import FloatArray, check_keypoints, flip_permutation
+from sklearn_kpd.keypoints import (
+    NAMED_KEYPOINTS,
+    Keypoints,
+    check_keypoints,
+    flip_permutation,
+    in_form_of,
+)
 
 # An elastic displacement may not grow by a pixel or more from one pixel to the next, or the
 # image would fold. Control points a third of a side apart, each at most this share of the side
@@ -35,7 +42,7 @@ class AugmentBase(BaseEstimator):
         "probability": [Interval(Real, 0, 1, closed="both")],
         "border": [StrOptions({"replicate", "reflect"}), Interval(Real, 0, 255, closed="both")],
         "out_of_frame": [StrOptions({"nan", "keep", "clip"})],
-        "flip_pairs": [list, tuple, np.ndarray, None],
+        "flip_pairs": [list, tuple, np.ndarray, StrOptions(set(NAMED_KEYPOINTS)), None],
         "engine": [StrOptions({"auto", "fused", "imgaug"})],
         "image_shape": [tuple, list, None],
         "random_state": ["random_state"],
@@ -118,9 +125,7 @@ class AugmentBase(BaseEstimator):
                     "y has one dimension, a single coordinate, which cannot be moved with an "
                     "image: pass x and y of each keypoint."
                 )
-            if flip:
-                n_keypoints = keypoints.values.shape[1] // 2
-                permutation = flip_permutation(n_keypoints, keypoints.names, self.flip_pairs)
+            permutation = self._permutation(keypoints)
         elif flip:
             raise ValueError("y is None, but a flip has to know the keypoints: pass y, or flip=0.")
         seed = None
@@ -137,6 +142,18 @@ class AugmentBase(BaseEstimator):
             ops=ops,
             seed=seed,
         )
+
+    def _permutation(self, keypoints: Keypoints) -> Any:
+        """Which keypoint takes which place in a flip; None where there is none and none asked."""
+        if keypoints.shape == ():
+            return None
+        n_keypoints = keypoints.values.shape[1] // 2
+        if self.flip or self.flip_pairs is not None:
+            return flip_permutation(n_keypoints, keypoints.names, self.flip_pairs)
+        # The regressor's tta may use what the names tell, whatever the training does.
+        with contextlib.suppress(ValueError):
+            return flip_permutation(n_keypoints, keypoints.names)
+        return None
 
 
 class AugmentTransformer(TransformerMixin, AugmentBase):
@@ -190,9 +207,12 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
     out_of_frame : {"nan", "keep", "clip"}, default="nan"
         What becomes of a keypoint that leaves the frame: not labelled, kept where it is, or
         put on the edge.
-    flip_pairs : list of pairs, default=None
-        Keypoints that swap in a flip, by index or by name. By default 'left' and 'right' in
-        the names of y's columns say it.
+    flip_pairs : list of pairs or str, default=None
+        Keypoints that swap in a flip, by index or by name; "kaggle15", "coco17", "ibug68" or
+        "wflw98" for these sets, in the order of their files; [] if none does. By default left and
+        right in the names of y's columns say it, as people write them: ``left_eye``, ``EyeLeft``,
+        ``L-Wrist``, ``eye.r``. Also without a flip they are checked, and serve the `tta` of
+        `KeypointRegressor`.
     engine : {"auto", "fused", "imgaug"}, default="auto"
         "fused" is one warp an image with OpenCV; "imgaug" is imgaug's chain of operations;
         "auto" takes "fused" unless there are `ops`.
@@ -298,7 +318,8 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
         -------
         X : ndarray of the shape, dtype and range of X
         y : DataFrame or ndarray of the shape of y
-            Its index and columns are kept.
+            Its index and columns are kept; those of visibility and likelihood are left out, as
+            NaN says what is not labelled.
 
         Examples
         --------
@@ -345,20 +366,18 @@ def augment_arrays(
     X : ndarray
         Of the shape and dtype of `X`, and the range of its pixels.
     y : DataFrame or ndarray
-        With the index and columns of `y`.
+        With the index of `y` and its columns of coordinates.
     """
     keypoints = check_keypoints(y)
     check_consistent_length(images, keypoints.values)
     if not augmentation.active:  # bit for bit, without the way through grey levels
-        return np.array(X), y.copy() if hasattr(y, "copy") else np.array(y)
+        return np.array(X), in_form_of(y, keypoints.values)
     gain = grey_level_gain(images)
     points = keypoints.values.reshape(len(images), -1, 2)
     moved_images, moved = augmentation.apply(to_grey_levels(images, gain), points, rng)
     moved_images = from_grey_levels(moved_images, gain, images.dtype)
-    values: FloatArray = moved.reshape(len(images), *keypoints.shape)
-    if hasattr(y, "columns"):
-        values = type(y)(values, index=y.index, columns=y.columns)
-    return moved_images.reshape(np.shape(X)), values
+    values = moved.reshape(len(images), -1)
+    return moved_images.reshape(np.shape(X)), in_form_of(y, values)
 
 
 def from_grey_levels(images: Array, gain: float, dtype: Any) -> Array:

@@ -1,5 +1,6 @@
 """Files of Kaggle's Facial Keypoints Detection."""
 
+import gzip
 import hashlib
 import io
 import zipfile
@@ -14,7 +15,12 @@ from sklearn.utils import Bunch
 
 from sklearn_kpd.datasets._cache import cached
 from sklearn_kpd.datasets._parse import parse
-from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, columns_from_names
+from sklearn_kpd.keypoints import (
+    KAGGLE_KEYPOINTS,
+    check_keypoints,
+    columns_from_names,
+    named_keypoints,
+)
 
 #: To be raised when what is kept in the cache changes.
 _CACHE_FORM = 1
@@ -22,7 +28,7 @@ _CACHE_FORM = 1
 #: Bytes of text that are parsed at once.
 _PIECE = 2**18
 
-#: What a zip file may unpack to: so many bytes, and so many times its own size (Kaggle's: 3.6).
+#: What a packed file may unpack to: so many bytes, and so many times its own size (Kaggle's: 3.6).
 _SIZE_LIMIT = 2**26
 _RATIO_LIMIT = 50
 
@@ -42,7 +48,8 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False, cache: bool = Tru
     Parameters
     ----------
     path : str or Path
-        ``training.csv``, ``training.zip``, ``test.csv`` or ``test.zip``.
+        ``training.csv`` or ``test.csv``, or such a file packed, as ``.zip``, ``.csv.gz`` or, where
+        pyarrow is installed, ``.parquet``.
     return_X_y : bool, default=False
         Return ``(data, target)`` in place of a Bunch.
     cache : bool, default=True
@@ -86,11 +93,11 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False, cache: bool = Tru
     """
     path = Path(path)
     content = _read(path)
-    kind = "zip" if path.suffix.lower() == ".zip" else "csv"
+    kind = path.suffix.lower().removeprefix(".")
+    kind = kind if kind in _UNPACK else "csv"
 
     def make() -> dict[str, np.ndarray]:
-        pieces = _unpacked(path, content) if kind == "zip" else _pieces(io.BytesIO(content))
-        return parse(path, pieces)
+        return parse(path, _UNPACK[kind](path, content))
 
     # The key is the hash of the very bytes that are parsed: a file that changes in the meantime
     # cannot leave a wrong entry. BLAKE2 is fast without special instructions, too.
@@ -125,7 +132,11 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _unpacked(path: Path, content: bytes) -> Iterator[bytes]:
+def _as_it_is(path: Path, content: bytes) -> Iterator[bytes]:
+    return _pieces(io.BytesIO(content))
+
+
+def _unzipped(path: Path, content: bytes) -> Iterator[bytes]:
     with _damage_named(path):
         archive = zipfile.ZipFile(io.BytesIO(content))
     member = _csv_member(path, archive, len(content))
@@ -133,13 +144,52 @@ def _unpacked(path: Path, content: bytes) -> Iterator[bytes]:
         yield from _pieces(file)
 
 
+def _gunzipped(path: Path, content: bytes) -> Iterator[bytes]:
+    limit = _SIZE_LIMIT + _RATIO_LIMIT * len(content)
+    size = 0
+    pieces = _pieces(gzip.GzipFile(fileobj=io.BytesIO(content)))  # type: ignore[arg-type]
+    while True:
+        with _damage_named(path, "gzip"):
+            piece = next(pieces, b"")
+        if not piece:
+            return
+        size += len(piece)
+        if size > limit:
+            raise ValueError(
+                f"{path}: {len(content):,} bytes would become more than {limit:,} bytes, which is "
+                "out of proportion. If you trust the file, unpack it."
+            )
+        yield piece
+
+
+def _from_parquet(path: Path, content: bytes) -> Iterator[bytes]:
+    try:
+        with _damage_named(path, "Parquet"):
+            table = pd.read_parquet(io.BytesIO(content))
+    except ImportError as error:
+        raise ImportError(
+            f"{path}: Parquet needs pyarrow: pip install pyarrow, or write the table as CSV."
+        ) from error
+    if "Image" in table:
+        table["Image"] = [
+            image if isinstance(image, str) else " ".join(map(str, np.ravel(image)))
+            for image in table["Image"]
+        ]
+    return _pieces(io.BytesIO(table.to_csv(index=False).encode()))
+
+
+_UNPACK = {"csv": _as_it_is, "zip": _unzipped, "gz": _gunzipped, "parquet": _from_parquet}
+
+
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
+def _damage_named(path: Path, kind: str = "zip") -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # a damaged file makes zipfile raise nearly anything
-        reason = str(error)[:200] or type(error).__name__
-        raise ValueError(f"{path}: no whole zip file: {reason}.") from error
+    except ImportError:
+        raise
+    except Exception as error:  # a damaged file makes its reader raise nearly anything
+        reason = str(error)[:200].replace("\n", " ") or type(error).__name__
+        raise ValueError(f"{path}: no whole {kind} file: {reason}.") from error
 
 
 def _csv_member(path: Path, archive: zipfile.ZipFile, size: int) -> zipfile.ZipInfo:
@@ -176,17 +226,24 @@ def _describe(target: pd.DataFrame | None) -> str:
     return f"15 keypoints in pixels; {complete} rows have them all, in the others some are NaN."
 
 
-def make_submission(y_pred: Any, image_ids: Any, lookup: str | Path) -> pd.DataFrame:
+def make_submission(
+    y_pred: Any, image_ids: Any, lookup: str | Path, *, keypoint_names: Any = "kaggle15"
+) -> pd.DataFrame:
     """Table of predictions in Kaggle's submission format.
 
     Parameters
     ----------
-    y_pred : array-like of shape (n, 30) or (n, 15, 2)
-        Predicted keypoints in pixels, in the order of Kaggle's columns.
+    y_pred : DataFrame, or array-like of shape (n, 2 * k) or (n, k, 2)
+        Predicted keypoints in pixels. The columns of a DataFrame go by their names.
     image_ids : array-like of shape (n,), int
         ImageId of each row.
     lookup : str or Path
         Kaggle's ``IdLookupTable.csv``: which values are asked for.
+    keypoint_names : sequence of str or str, default="kaggle15"
+        Names of the keypoints of an array, in its order, such as the ``keypoint_names_`` of the
+        regressor. By default Kaggle's 15, in the order of its files.
+
+        .. versionadded:: 0.2
 
     Returns
     -------
@@ -196,7 +253,8 @@ def make_submission(y_pred: Any, image_ids: Any, lookup: str | Path) -> pd.DataF
     Raises
     ------
     ValueError
-        If the table has other columns, or asks for an image or a coordinate that is not there.
+        If the table has other columns, or asks for an image or a coordinate that is not there;
+        if an id stands twice, or there are not as many names as keypoints.
 
     Examples
     --------
@@ -210,11 +268,23 @@ def make_submission(y_pred: Any, image_ids: Any, lookup: str | Path) -> pd.DataF
     absent = [c for c in ("RowId", "ImageId", "FeatureName") if c not in table.columns]
     if absent:
         raise ValueError(f"{lookup}: the column {absent[0]!r} is missing.")
-    columns = columns_from_names(KAGGLE_KEYPOINTS)
-    values = np.asarray(y_pred, dtype=np.float64).reshape(len(image_ids), -1)
+    for ids, where in ((table["RowId"], f"{lookup}: RowId"), (image_ids, "image_ids:")):
+        ids = pd.Index(ids)
+        if ids.has_duplicates:
+            raise ValueError(f"{where} {ids[ids.duplicated()][0]} stands there more than once.")
+    keypoints = check_keypoints(y_pred)
+    values, names = keypoints.values, keypoints.names
+    if len(values) != len(image_ids):
+        raise ValueError(f"There are {len(values)} predictions for {len(image_ids)} image_ids.")
+    if names is None:
+        known = isinstance(keypoint_names, str)
+        names = named_keypoints(keypoint_names) if known else tuple(keypoint_names)
+    columns = columns_from_names(names)
     if values.shape[1] != len(columns):
         raise ValueError(
-            f"The predictions have {values.shape[1]} columns; Kaggle's {len(columns)} are needed."
+            f"The predictions have {values.shape[1]} columns, but {len(names)} keypoints have "
+            f"{len(columns)}: pass a DataFrame, or keypoint_names for an array of other keypoints "
+            "than Kaggle's 15."
         )
     rows = pd.Index(image_ids).get_indexer(pd.Index(table["ImageId"]))
     places = pd.Index(columns).get_indexer(pd.Index(table["FeatureName"]))

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_kpd._common.sides import sides
 from sklearn_kpd.images import Array
 from sklearn_kpd.inspection._grid import (
     face_axes,
@@ -138,11 +139,5 @@ class AugmentationDisplay:
         images, points = (
             v.reshape(1 + n_draws, -1, *v.shape[1:]).swapaxes(0, 1) for v in (images, points)
         )
-        return cls(images, points, _sides(names, points.shape[2])).plot(ax=ax)
-
-
-def _sides(names: tuple[str, ...] | None, n_keypoints: int) -> list[str]:
-    words = [name.split("_") for name in names] if names else [[]] * n_keypoints
-    return [
-        "left" if "left" in word else "right" if "right" in word else "middle" for word in words
-    ]
+        sides_ = sides(names) if names else ["middle"] * points.shape[2]
+        return cls(images, points, sides_).plot(ax=ax)

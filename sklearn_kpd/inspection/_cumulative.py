@@ -5,9 +5,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sklearn_kpd.inspection._grid import last_step
-from sklearn_kpd.keypoints import FloatArray
+from sklearn_kpd.keypoints import FloatArray, last_step
 from sklearn_kpd.metrics import area_under_cumulative_error, cumulative_error_curve
+from sklearn_kpd.metrics._scorers import name_predictions
 
 
 class CumulativeErrorDisplay:
@@ -130,11 +130,9 @@ class CumulativeErrorDisplay:
         -------
         CumulativeErrorDisplay
         """
-        if keypoint_names is None and not hasattr(y, "columns"):
-            keypoint_names = getattr(last_step(estimator), "keypoint_names_", None)
         return cls.from_predictions(
             y,
-            estimator.predict(X),
+            name_predictions(estimator.predict(X), estimator, y),
             normalize=normalize,
             keypoint_names=keypoint_names,
             threshold=threshold,
@@ -162,8 +160,8 @@ class CumulativeErrorDisplay:
         ----------
         y_true : DataFrame or array-like
             True keypoints in pixels, NaN where not labelled.
-        y_pred : array-like of the same shape
-            Predicted keypoints in pixels.
+        y_pred : DataFrame or array-like of the same shape
+            Predicted keypoints in pixels. Two DataFrames meet by the names of their keypoints.
         normalize, keypoint_names
             As in :func:`sklearn_kpd.metrics.normalized_errors`.
         threshold : float, default=0.08

@@ -7,9 +7,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from sklearn_kpd.images import Array
-from sklearn_kpd.inspection._grid import last_step, mean_image, read_points, show_face
-from sklearn_kpd.keypoints import FloatArray, check_keypoints
+from sklearn_kpd.inspection._grid import mean_image, read_points, show_face
+from sklearn_kpd.keypoints import FloatArray, check_keypoints, last_step
 from sklearn_kpd.metrics import keypoint_root_mean_squared_error
+from sklearn_kpd.metrics._scorers import name_predictions
 
 
 class KeypointErrorDisplay:
@@ -120,7 +121,8 @@ class KeypointErrorDisplay:
         KeypointErrorDisplay
         """
         image_shape = getattr(last_step(estimator), "image_shape_", None)
-        return cls.from_predictions(X, y, estimator.predict(X), image_shape=image_shape, ax=ax)
+        y_pred = name_predictions(estimator.predict(X), estimator, y)
+        return cls.from_predictions(X, y, y_pred, image_shape=image_shape, ax=ax)
 
     @classmethod
     def from_predictions(
@@ -140,8 +142,8 @@ class KeypointErrorDisplay:
             Images, whose mean is drawn; None for none.
         y_true : DataFrame or array-like
             True keypoints in pixels, NaN where not labelled.
-        y_pred : array-like of the same shape
-            Predicted keypoints in pixels.
+        y_pred : DataFrame or array-like of the same shape
+            Predicted keypoints in pixels. Two DataFrames meet by the names of their keypoints.
         image_shape : tuple of int, default=None
             Shape of flat images that are no grey squares.
         ax : matplotlib Axes, default=None

@@ -4,10 +4,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from sklearn_kpd.images import Array, as_images, grey_level_gain, pieces, to_grey_levels
-from sklearn_kpd.keypoints import FloatArray, check_keypoints
+from sklearn_kpd.keypoints import FloatArray, align, check_keypoints
 
 
 def read_images(
@@ -34,15 +33,12 @@ def _to_uint8(levels: Array) -> Array:
     return np.clip(np.round(levels), 0, 255).astype(np.uint8)
 
 
-def last_step(estimator: Any) -> Any:
-    """Give the regressor of a Pipeline, of a search, or of a search over a Pipeline."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
-
-
-def read_points(y: Any) -> FloatArray:
-    """Keypoints in any form, as (n, k, 2)."""
-    values = check_keypoints(y).values
+def read_points(y: Any, like: Any = None) -> FloatArray:
+    """Keypoints in any form, as (n, k, 2); in the order of `like`, where both have names."""
+    keypoints = check_keypoints(y)
+    if like is not None:
+        keypoints = align(keypoints, check_keypoints(like).names)
+    values = keypoints.values
     return values.reshape(len(values), -1, 2)
 
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_kpd.inspection._grid import last_step
+from sklearn_kpd.keypoints import last_step
 
 
 class HistoryDisplay:

@@ -8,13 +8,13 @@ from sklearn.utils import check_random_state
 from sklearn_kpd.images import Array
 from sklearn_kpd.inspection._grid import (
     face_axes,
-    last_step,
     read_images,
     read_points,
     show_face,
     show_points,
 )
-from sklearn_kpd.keypoints import FloatArray
+from sklearn_kpd.keypoints import FloatArray, last_step
+from sklearn_kpd.metrics._scorers import name_predictions
 
 _TRUE = {"marker": "o", "s": 26, "facecolors": "none", "edgecolors": "#00e676", "linewidths": 1.1}
 _PREDICTED = {"marker": "x", "s": 18, "c": "#ff1744", "linewidths": 1.1}
@@ -139,7 +139,7 @@ class KeypointDisplay:
         return cls.from_predictions(
             X,
             y,
-            estimator.predict(X),
+            name_predictions(estimator.predict(X), estimator, y),
             n_faces=n_faces,
             order=order,
             columns=columns,
@@ -170,8 +170,8 @@ class KeypointDisplay:
             Images.
         y_true : DataFrame or array-like, or None
             True keypoints in pixels, NaN where not labelled, if they are known.
-        y_pred : array-like of shape (n, 2 * k) or (n, k, 2)
-            Predicted keypoints in pixels.
+        y_pred : DataFrame, or array-like of shape (n, 2 * k) or (n, k, 2)
+            Predicted keypoints in pixels. Two DataFrames meet by the names of their keypoints.
         n_faces : int, default=12
             How many faces to show.
         order : {"worst", "random", "first"}, default="worst"
@@ -190,7 +190,7 @@ class KeypointDisplay:
         -------
         KeypointDisplay
         """
-        n_images, pred = len(X), read_points(y_pred)
+        n_images, pred = len(X), read_points(y_pred, like=y_true)
         true = None if y_true is None else read_points(y_true)
         if pred.shape[0] != n_images or (true is not None and true.shape != pred.shape):
             raise ValueError(

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import jinja2
@@ -16,7 +17,7 @@ from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
 from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
 from sklearn_kpd.inspection._missing import MissingLabelDisplay
-from sklearn_kpd.keypoints import FloatArray, check_keypoints, columns_from_names
+from sklearn_kpd.keypoints import FloatArray, align, check_keypoints, columns_from_names
 from sklearn_kpd.metrics._landmarks import NORMALIZATIONS
 
 _N_RESAMPLES = 1000
@@ -42,8 +43,8 @@ def evaluation_report(
         Images.
     y_true : DataFrame or array-like
         True keypoints in pixels, NaN where not labelled.
-    y_pred : array-like of the same shape
-        Predicted keypoints in pixels.
+    y_pred : DataFrame or array-like of the same shape
+        Predicted keypoints in pixels. Two DataFrames meet by the names of their keypoints.
     title : str, default="Evaluation"
         Heading of the page.
     normalize : default=None
@@ -82,7 +83,7 @@ def evaluation_report(
     true = keypoints.values
     if normalize is None:
         normalize = _usual_normalization(true, names)
-    pred = check_keypoints(y_pred).values
+    pred = align(check_keypoints(y_pred), names).values
     landmark = {"normalize": normalize, "keypoint_names": names}
     face_errors = metrics.normalized_errors(true, pred, **landmark)
 
@@ -177,6 +178,8 @@ def _describe(normalize: Any) -> str:
         return {"interocular": "by the distance of the outer eye corners",
                 "interpupil": "by the distance of the eye centres",
                 "bbox": "by the size of the face"}[normalize]  # fmt: skip
+    if isinstance(normalize, Real):
+        return f"by {float(normalize):g} pixels"
     return "by a distance of each face"
 
 

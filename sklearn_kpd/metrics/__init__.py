@@ -27,6 +27,7 @@ from sklearn_kpd.metrics._regression import (
     r2_score,
     root_mean_squared_error,
 )
+from sklearn_kpd.metrics._scorers import make_keypoint_scorer
 
 __all__ = [
     "area_under_cumulative_error",
@@ -35,6 +36,7 @@ __all__ = [
     "error_quantiles",
     "failure_rate",
     "keypoint_root_mean_squared_error",
+    "make_keypoint_scorer",
     "mean_absolute_error",
     "mean_squared_error",
     "neg_failure_rate",

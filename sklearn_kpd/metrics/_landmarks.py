@@ -1,13 +1,14 @@
 """Metrics of the landmark literature, over labelled keypoints, and scorers made of them."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import make_scorer
 
-from sklearn_kpd.keypoints import FloatArray, check_keypoints
+from sklearn_kpd.keypoints import FloatArray, named_keypoints, names_from_columns
 from sklearn_kpd.metrics._regression import check_values
+from sklearn_kpd.metrics._scorers import make_keypoint_scorer
 
 #: Pairs of keypoints whose distance is a normalisation of the literature.
 NORMALIZATIONS = {
@@ -30,15 +31,19 @@ def normalized_errors(
     y_true : DataFrame or array-like of shape (n, 2 * k) or (n, k, 2)
         Labels in pixels, NaN where there is none. A keypoint with one coordinate alone is not
         labelled.
-    y_pred : array-like of the same shape
-        Predictions in pixels.
-    normalize : str, pair of str or int, or array-like of shape (n,), default="interocular"
+    y_pred : DataFrame or array-like of the same shape
+        Predictions in pixels. Two DataFrames meet by the names of their keypoints; an array is
+        in the order in which `y_true` is read.
+    normalize : str, pair of str or int, float, or array-like of shape (n,), default="interocular"
         The distance d. "interocular": between the outer corners of the eyes, as in 300-W.
         "interpupil": between the centres of the eyes. "bbox": root of width times height of the
         box about the labelled keypoints. A pair of keypoints, by name or index: the distance
-        between them. An array: a distance for each face, in pixels.
-    keypoint_names : sequence of str, default=None
-        Names of the keypoints, where `y_true` is no DataFrame with columns ``<name>_x``.
+        between them. A number: the same distance in pixels for all; with the pixels of a
+        millimetre the error is the mean radial error in millimetres. An array: a distance for
+        each face, in pixels.
+    keypoint_names : sequence of str or str, default=None
+        Names of the keypoints, where `y_true` is no DataFrame that has them: "kaggle15",
+        "coco17", "ibug68" or "wflw98" for those of these sets.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def normalized_errors(
     array([0.2, nan])
     """
     points, distances = _distances(y_true, y_pred)
-    scale = _normalizer(points, normalize, _names(y_true, keypoint_names))
+    scale = _normalizer(points, normalize, _names(y_true, y_pred, keypoint_names, points.shape[1]))
     errors = _mean_of_labelled(distances) / scale
     if np.isnan(errors).all():
         raise ValueError(
@@ -260,7 +265,9 @@ def percentage_correct_keypoints(
     alpha = _check_threshold(alpha, "alpha")
     errors = normalized_errors(y_true, y_pred, normalize=normalize, keypoint_names=keypoint_names)
     points, distances = _distances(y_true, y_pred)
-    scale = _normalizer(points, normalize, _names(y_true, keypoint_names))[:, np.newaxis]
+    scale = _normalizer(
+        points, normalize, _names(y_true, y_pred, keypoint_names, points.shape[1])
+    )[:, np.newaxis]
     measured = ~np.isnan(distances) & ~np.isnan(errors)[:, np.newaxis]
     # within, to the last digit: 0.3 of 10 pixels is 3 pixels
     within = distances <= alpha * scale * (1 + 1e-12)
@@ -319,14 +326,16 @@ def error_quantiles(
     return np.quantile(distances[~np.isnan(distances)], quantiles)
 
 
-neg_normalized_mean_error = make_scorer(normalized_mean_error, greater_is_better=False)
-neg_failure_rate = make_scorer(failure_rate, greater_is_better=False)
-area_under_cumulative_error_scorer = make_scorer(area_under_cumulative_error)
-percentage_correct_keypoints_scorer = make_scorer(percentage_correct_keypoints)
+neg_normalized_mean_error = make_keypoint_scorer(normalized_mean_error, greater_is_better=False)
+neg_failure_rate = make_keypoint_scorer(failure_rate, greater_is_better=False)
+area_under_cumulative_error_scorer = make_keypoint_scorer(area_under_cumulative_error)
+percentage_correct_keypoints_scorer = make_keypoint_scorer(percentage_correct_keypoints)
 
 
 def _distances(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
     """Labels as (n, k, 2), and the distance of each prediction, NaN where not labelled."""
+    for y in (y_true, y_pred):  # a table that holds no keypoints is an error here
+        _names_of(y)
     true, pred, _ = check_values(y_true, y_pred, None)
     if true.shape[1] % 2:
         raise ValueError(
@@ -353,14 +362,27 @@ def _measured(y_true: Any, y_pred: Any, normalize: Any, keypoint_names: Any) -> 
     return errors[~np.isnan(errors)]
 
 
-def _names(y_true: Any, keypoint_names: Any) -> list[str] | None:
-    if keypoint_names is not None:
-        return list(keypoint_names)
-    names = check_keypoints(y_true).names if hasattr(y_true, "columns") else None
-    return None if names is None else list(names)
+def _names_of(y: Any) -> tuple[str, ...] | None:
+    return names_from_columns(y.columns) if hasattr(y, "columns") else None
 
 
-def _normalizer(points: FloatArray, normalize: Any, names: list[str] | None) -> FloatArray:
+def _names(
+    y_true: Any, y_pred: Any, keypoint_names: Any, n_keypoints: int
+) -> tuple[str, ...] | None:
+    own = _names_of(y_true) or _names_of(y_pred)
+    if keypoint_names is None:
+        return own
+    if isinstance(keypoint_names, str):
+        return named_keypoints(keypoint_names, n_keypoints, own)
+    names = tuple(keypoint_names)
+    if len(names) != n_keypoints:
+        raise ValueError(f"keypoint_names has {len(names)} names for {n_keypoints} keypoints.")
+    if own is not None and own != names and set(own) == set(names):
+        raise ValueError("keypoint_names has the names of y in another order: leave it out.")
+    return names
+
+
+def _normalizer(points: FloatArray, normalize: Any, names: tuple[str, ...] | None) -> FloatArray:
     """Distance to normalise each face by, (n,); NaN where it is not known or 0."""
     if isinstance(normalize, str) and normalize == "bbox":
         labelled = ~np.isnan(points).any(axis=-1, keepdims=True)
@@ -370,12 +392,18 @@ def _normalizer(points: FloatArray, normalize: Any, names: list[str] | None) -> 
     elif isinstance(normalize, str) and normalize not in NORMALIZATIONS:
         raise ValueError(
             f"normalize={normalize!r} is unknown; it may be 'interocular', 'interpupil', 'bbox', "
-            "a pair of keypoints, or a distance for each face."
+            "a pair of keypoints, a distance in pixels, or one for each face."
         )
     elif isinstance(normalize, str) or _is_pair(normalize, len(points)):
         pair = NORMALIZATIONS[normalize] if isinstance(normalize, str) else normalize
         first, second = (_index(item, names, points.shape[1], normalize) for item in pair)
         scale = np.linalg.norm(points[:, first] - points[:, second], axis=-1)
+    elif isinstance(normalize, Real):
+        if not 0 < float(normalize) < np.inf:
+            raise ValueError(
+                f"normalize={normalize!r} must be above 0: it is a distance in pixels."
+            )
+        scale = np.full(len(points), float(normalize))
     else:
         scale = np.asarray(normalize, dtype=float)
         if scale.shape != (len(points),):
@@ -396,13 +424,13 @@ def _is_pair(normalize: Any, n_faces: int) -> bool:
     )
 
 
-def _index(item: Any, names: list[str] | None, n_keypoints: int, normalize: Any) -> int:
+def _index(item: Any, names: tuple[str, ...] | None, n_keypoints: int, normalize: Any) -> int:
     if isinstance(item, str):
         if names is None:
             raise ValueError(
                 f"normalize={normalize!r} needs the names of the keypoints: give y_true as a "
-                "DataFrame with columns '<name>_x', '<name>_y', or pass keypoint_names, or "
-                "normalize by a pair of indices."
+                "DataFrame with columns '<name>_x', '<name>_y', or pass keypoint_names, "
+                "such as 'ibug68', or normalize by a pair of indices."
             )
         if item not in names:
             raise ValueError(

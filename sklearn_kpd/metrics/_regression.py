@@ -1,7 +1,7 @@
 """scikit-learn's metrics over the labelled values of y, and scorers made of them.
 
 They take what scikit-learn's metrics of the same names take, and NaN in `y_true` besides. On
-complete labels they are those very functions.
+complete labels they are those very functions. Two tables meet by the names of their columns.
 """
 
 from collections.abc import Callable
@@ -9,10 +9,16 @@ from typing import Any
 
 import numpy as np
 from sklearn import metrics as sklearn_metrics
-from sklearn.metrics import make_scorer
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from sklearn_kpd.keypoints import FloatArray, as_floats
+from sklearn_kpd.keypoints import (
+    FloatArray,
+    as_floats,
+    check_keypoints,
+    columns_from_names,
+    names_from_columns,
+)
+from sklearn_kpd.metrics._scorers import make_keypoint_scorer
 
 
 def mean_squared_error(
@@ -23,9 +29,11 @@ def mean_squared_error(
     Parameters
     ----------
     y_true : DataFrame or array-like of shape (n,), (n, n_outputs) or (n, k, 2)
-        Labels, NaN where there is none.
-    y_pred : array-like of the same shape
-        Predictions.
+        Labels, NaN where there is none. The columns of a DataFrame go by their names, as
+        :func:`sklearn_kpd.keypoints.check_keypoints` reads them: x then y for each keypoint.
+    y_pred : DataFrame or array-like of the same shape
+        Predictions. Two DataFrames meet by their names; an array is in the order in which
+        `y_true` is read.
     sample_weight : array-like of shape (n,), default=None
         Weights of the rows.
     multioutput : {"uniform_average", "raw_values"} or array-like of shape (n_outputs,)
@@ -174,9 +182,11 @@ def r2_score(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     return float(np.mean(scores))
 
 
-neg_mean_squared_error = make_scorer(mean_squared_error, greater_is_better=False)
-neg_root_mean_squared_error = make_scorer(root_mean_squared_error, greater_is_better=False)
-neg_mean_absolute_error = make_scorer(mean_absolute_error, greater_is_better=False)
+neg_mean_squared_error = make_keypoint_scorer(mean_squared_error, greater_is_better=False)
+neg_root_mean_squared_error = make_keypoint_scorer(
+    root_mean_squared_error, greater_is_better=False
+)
+neg_mean_absolute_error = make_keypoint_scorer(mean_absolute_error, greater_is_better=False)
 
 
 def _score(
@@ -217,7 +227,7 @@ def check_values(
     y_true: Any, y_pred: Any, sample_weight: Any
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Labels and predictions as (n, n_outputs), and a weight for each row."""
-    true, pred = as_floats(y_true), as_floats(y_pred)
+    true, pred = _meet(y_true, y_pred)
     check_consistent_length(true, pred, sample_weight)
     if true.shape != pred.shape and true.size != pred.size:
         raise ValueError(
@@ -229,6 +239,36 @@ def check_values(
         raise ValueError("y_true contains infinity; mark what is not labelled by NaN.")
     weight = _check_sample_weight(sample_weight, true)
     return true.reshape(len(true), -1), pred.reshape(len(pred), -1), weight
+
+
+def _meet(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
+    """Values of both; those of `y_pred` in the order of `y_true` where both have names."""
+    (true, labels), (pred, others) = _read(y_true), _read(y_pred)
+    if labels is None or others is None or labels == others:
+        return true, pred
+    for mine, theirs, whose in ((labels, others, "y_true"), (others, labels, "y_pred")):
+        alone = [label for label in mine if label not in theirs]
+        if alone:
+            raise ValueError(
+                f"y_true and y_pred are tables with other columns: {whose} alone has "
+                f"{alone[0]!r}. Give both the same, or y_pred as an array in the order of y_true."
+            )
+    return true, np.take(pred, [others.index(label) for label in labels], axis=1)
+
+
+def _read(y: Any) -> tuple[FloatArray, list[Any] | None]:
+    """Values, and the labels of their columns where they have any."""
+    if not hasattr(y, "columns"):
+        values = as_floats(y)
+        with_visibility = values.ndim == 3 and values.shape[2] == 3
+        return (check_keypoints(values).values if with_visibility else values), None
+    try:
+        names = names_from_columns(y.columns)
+    except ValueError:  # no keypoints, which a metric of numbers may well have
+        return as_floats(y), list(y.columns)
+    if names is None:
+        return as_floats(y), None
+    return check_keypoints(y).values, columns_from_names(names)
 
 
 def _identity(values: FloatArray) -> FloatArray:

@@ -46,6 +46,29 @@ def test_forms_are_kept(faces):
     assert AugmentSampler(0, rotation=5).fit_resample(X, y)[0].shape == X.shape
 
 
+def test_tables_of_any_convention(kaggle_like):
+    X, y = kaggle_like
+    openface = y[[c for axis in "xy" for c in y.columns if c.endswith(axis)]]
+    likely = openface.assign(nose_tip_likelihood=0.5)
+    sampler = AugmentSampler(rotation=15, out_of_frame="keep", random_state=0)
+    expected = sampler.fit_resample(X, y)[1]
+    for table in (openface, likely):
+        found = sampler.fit_resample(X, table)[1]
+        assert list(found.columns) == list(openface.columns)
+        pd.testing.assert_frame_equal(found[y.columns], expected)
+
+
+def test_polars(faces):
+    pl = pytest.importorskip("polars")
+    X, y = faces
+    table = pl.DataFrame(y.to_numpy(), schema=list(y.columns))
+    found = AugmentSampler(rotation=15, random_state=0).fit_resample(X, table)[1]
+    assert isinstance(found, pl.DataFrame)
+    assert found.columns == list(y.columns)
+    expected = AugmentSampler(rotation=15, random_state=0).fit_resample(X, y)[1]
+    np.testing.assert_array_equal(found.to_numpy(), expected)
+
+
 def test_in_imbalanced_learns_pipeline(faces):
     X, y = faces
     pipe = Pipeline(

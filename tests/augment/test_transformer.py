@@ -1,13 +1,16 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.base import clone
 
 from sklearn_kpd import AugmentTransformer
-from sklearn_kpd.augment import AugmentedImages
-from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, flip_permutation
+from sklearn_kpd.augment import Augmentation, AugmentedImages
+from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, columns_from_names, flip_permutation
 from tests.helpers import tiny_regressor
 
 EVERYTHING = {
@@ -118,6 +121,78 @@ def test_flip_swaps_the_named_keypoints(faces):
     pairs = [(i, int(j)) for i, j in enumerate(flip_permutation(15, KAGGLE_KEYPOINTS)) if i < j]
     _, by_pairs = AugmentTransformer(flip=1, flip_pairs=pairs).augment(X, y.to_numpy())
     np.testing.assert_array_equal(by_pairs, y_flipped)
+
+
+@pytest.mark.parametrize("settings", [{}, {"rotation": 5}, {"flip": 0.5, "strength": 0}])
+def test_flip_pairs_are_read_and_checked_without_a_flip(faces, settings):
+    X, y = faces
+    y = y.to_numpy()
+
+    def permutation(flip_pairs, y=y):
+        transformer = AugmentTransformer(flip_pairs=flip_pairs, **settings)
+        return transformer.fit(X, y).augmentation_.permutation
+
+    expected = flip_permutation(15, KAGGLE_KEYPOINTS)
+    np.testing.assert_array_equal(permutation("kaggle15"), expected)
+    np.testing.assert_array_equal(permutation([(0, 1)])[:3], [1, 0, 2])
+    np.testing.assert_array_equal(permutation([]), np.arange(15))
+    np.testing.assert_array_equal(permutation(None, faces[1]), expected)
+    for wrong, message in (([(0, 15)], "holds 15"), ("ibug68", "has 68 keypoints, but y has 15")):
+        with pytest.raises(ValueError, match=message):
+            permutation(wrong)
+
+
+@pytest.mark.parametrize("name", ["p{}", "{:02d}", "landmark{}"])
+def test_names_that_tell_no_side_say_so_where_there_is_a_flip(faces, name):
+    X, y = faces
+    y = y.set_axis(columns_from_names([name.format(i) for i in range(15)]), axis=1)
+    for strength in (1, 0):
+        with pytest.raises(ValueError, match="do not say it.* flip_pairs"):
+            AugmentTransformer(flip=0.5, strength=strength).fit(X, y)
+    assert AugmentTransformer(rotation=5).fit(X, y).augmentation_.permutation is None
+    pairs = AugmentTransformer(flip=0.5, flip_pairs=[]).fit(X, y).augmentation_.permutation
+    np.testing.assert_array_equal(pairs, np.arange(15))
+
+
+def test_tta_knows_left_and_right_by_flip_pairs_without_a_flip_in_training(faces):
+    X, y = faces
+    augmented = AugmentTransformer(flip_pairs="kaggle15").fit_transform(X, y.to_numpy())
+    fitted = tiny_regressor(epochs=1, tta="flip").fit(augmented, y.to_numpy())
+    np.testing.assert_array_equal(fitted.flip_permutation_, flip_permutation(15, KAGGLE_KEYPOINTS))
+
+
+@pytest.mark.parametrize("strength", [0, 1])
+def test_tables_keep_their_own_columns_and_order(faces, strength):
+    X, y = faces
+    transformer = AugmentTransformer(
+        rotation=(20, 20), flip=1, strength=strength, out_of_frame="keep", random_state=0
+    )
+    expected = transformer.augment(X, y)[1]
+    openface = y[[c for axis in "yx" for c in y.columns if c.endswith(axis)]]
+    openface.index = openface.index + 100
+    moved = transformer.augment(X, openface)[1]
+    assert list(moved.columns) == list(openface.columns)
+    assert list(moved.index) == list(openface.index)
+    np.testing.assert_allclose(moved[expected.columns], expected, atol=1e-9)
+    more = y.assign(**{f"{c[:-2]}_likelihood": 0.5 for c in y.columns[::2]})
+    pd.testing.assert_frame_equal(transformer.augment(X, more)[1], expected)
+    seen = y.assign(**{f"{c[:-2]}_v": 2 for c in y.columns[::2]})
+    seen.loc[0, "nose_tip_v"] = 0
+    moved = transformer.augment(X, seen)[1]
+    assert list(moved.columns) == list(y.columns)
+    assert moved.loc[0, ["nose_tip_x", "nose_tip_y"]].isna().all()
+    assert moved.isna().to_numpy().sum() == 2
+
+
+@given(order=st.permutations(range(15)))
+def test_an_augmentation_of_keypoints_in_another_order(order):
+    order, names = np.array(order), np.array(KAGGLE_KEYPOINTS)
+    augmentation = Augmentation({}, flip=1, permutation=flip_permutation(15, names))
+    found = augmentation.reordered(order)
+    np.testing.assert_array_equal(found.permutation, flip_permutation(15, names[order]))
+    assert replace(found, permutation=None) == replace(augmentation, permutation=None)
+    nothing = Augmentation({})
+    assert nothing.reordered(order) is nothing
 
 
 def test_the_engine_is_chosen(faces):

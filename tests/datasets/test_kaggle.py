@@ -1,3 +1,4 @@
+import gzip
 import zipfile
 from pathlib import Path
 
@@ -285,10 +286,17 @@ def test_submission(tmp_path):
     assert make_submission(y_pred.reshape(2, 15, 2), [7, 8], lookup).equals(table)
     with pytest.raises(ValueError, match="row 2: ImageId .*7.*: no such image"):
         make_submission(y_pred, [9, 8], lookup)
-    with pytest.raises(ValueError, match="4 columns"):
+    with pytest.raises(ValueError, match="4 columns, but 15 keypoints have 30: .*keypoint_names"):
         make_submission(y_pred[:, :4], [7, 8], lookup)
+    with pytest.raises(ValueError, match="2 predictions for 1 image_ids"):
+        make_submission(y_pred, [7], lookup)
+    with pytest.raises(ValueError, match="image_ids: 7 stands there more than once"):
+        make_submission(y_pred, [7, 7], lookup)
     lookup.write_text("RowId,ImageId,FeatureName\n1,8,ear_x\n")
     with pytest.raises(ValueError, match="'ear_x': no such coordinate"):
+        make_submission(y_pred, [7, 8], lookup)
+    lookup.write_text("RowId,ImageId,FeatureName\n1,8,nose_tip_x\n1,8,nose_tip_y\n")
+    with pytest.raises(ValueError, match="RowId 1 stands there more than once"):
         make_submission(y_pred, [7, 8], lookup)
     lookup.write_text("RowId,ImageId\n1,8\n")
     with pytest.raises(ValueError, match="'FeatureName' is missing"):
@@ -296,3 +304,56 @@ def test_submission(tmp_path):
     lookup.write_text("")
     with pytest.raises(ValueError, match="no CSV file"):
         make_submission(y_pred, [7, 8], lookup)
+
+
+def test_submissions_go_by_the_names_of_keypoints(tmp_path):
+    lookup = tmp_path / "IdLookupTable.csv"
+    lookup.write_text("RowId,ImageId,FeatureName\n1,8,nose_tip_x\n2,7,nose_tip_y\n")
+    frame = pd.DataFrame(np.arange(60.0).reshape(2, 30), columns=COLUMNS)
+    expected = make_submission(frame.to_numpy(), [7, 8], lookup)
+    reversed_ = frame[frame.columns[::-1]]
+    for table in (frame, reversed_, frame[["nose_tip_x", "nose_tip_y"]]):
+        assert make_submission(table, [7, 8], lookup).equals(expected)
+    names = [column[:-2] for column in COLUMNS[::2]][::-1]
+    values = frame.to_numpy().reshape(2, 15, 2)[:, ::-1]
+    assert make_submission(values, [7, 8], lookup, keypoint_names=names).equals(expected)
+    with pytest.raises(ValueError, match="'nose_tip_x': no such coordinate"):
+        make_submission(frame.iloc[:, :4], [7, 8], lookup)
+
+
+@pytest.mark.parametrize("kind", ["csv.gz", "text.parquet", "lists.parquet"])
+def test_other_packings_hold_the_same(training, tmp_path, kind):
+    plain = write(tmp_path / "training.csv", training)
+    expected = load_kaggle(plain)
+    path = tmp_path / f"training.{kind}"
+    if kind == "csv.gz":
+        path.write_bytes(gzip.compress(plain.read_bytes()))
+    else:
+        pytest.importorskip("pyarrow")
+        table = pd.read_csv(plain)
+        if kind == "lists.parquet":
+            images = [np.array(image.split(), dtype=np.uint8) for image in table["Image"]]
+            table = table.assign(Image=images)
+        table.to_parquet(path)
+    for _ in range(2):  # read, and from the cache
+        faces = load_kaggle(path)
+        np.testing.assert_array_equal(faces.data, expected.data)
+        pd.testing.assert_frame_equal(faces.target, expected.target)
+
+
+def test_damaged_packings_are_named(training, tmp_path):
+    content = gzip.compress(write(tmp_path / "t.csv", training).read_bytes())
+    path = tmp_path / "training.csv.gz"
+    for damaged in (content[: len(content) // 2], b"ImageId,Image", content[:-8] + b"12345678"):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="no whole gzip file") as error:
+            load_kaggle(path)
+        assert str(path) in str(error.value)
+    path.write_bytes(gzip.compress(b"\n" * 2**27))
+    with pytest.raises(ValueError, match="out of proportion"):
+        load_kaggle(path)
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "training.parquet"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="no whole Parquet file"):
+        load_kaggle(path)

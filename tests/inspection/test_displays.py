@@ -1,5 +1,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
@@ -12,6 +13,7 @@ from sklearn_kpd.inspection import (
     KeypointErrorDisplay,
     MissingLabelDisplay,
 )
+from sklearn_kpd.keypoints import columns_from_names
 from tests.helpers import tiny_regressor
 
 
@@ -96,7 +98,38 @@ def test_data_that_do_not_fit(faces):
     with pytest.raises(ValueError, match="they must fit together"):
         KeypointDisplay.from_predictions(X, y, y[:5])
     with pytest.raises(ValueError, match="they must fit together"):
+        KeypointDisplay.from_predictions(X, y.iloc[:, :4], y.to_numpy())
+    with pytest.raises(ValueError, match="one too many"):
         KeypointDisplay.from_predictions(X, y.iloc[:, :4], y)
+
+
+def test_tables_meet_by_names(faces):
+    X, y = faces
+    other = y[y.columns[::-1]] + 1
+    assert (KeypointDisplay.from_predictions(X, y, other).errors_.round(6) == 1).all()
+    np.testing.assert_allclose(KeypointErrorDisplay.from_predictions(X, y, other).errors, 1)
+    expected = CumulativeErrorDisplay.from_predictions(y, y.to_numpy() + 1)
+    found = CumulativeErrorDisplay.from_predictions(y, other)
+    np.testing.assert_allclose(found.errors, expected.errors)
+
+
+def test_an_estimator_meets_labels_in_another_order(faces):
+    X, y = faces
+    fitted, other = tiny_regressor(epochs=1).fit(X, y), y[y.columns[::-1]]
+    for display in (KeypointDisplay, KeypointErrorDisplay, CumulativeErrorDisplay):
+        expected, found = (display.from_estimator(fitted, X, labels) for labels in (y, other))
+        errors = "errors_" if display is KeypointDisplay else "errors"
+        np.testing.assert_allclose(
+            np.sort(getattr(found, errors)), np.sort(getattr(expected, errors)), rtol=1e-6
+        )
+
+
+def test_sides_are_read_as_the_flip_reads_them(faces):
+    X, y = faces
+    names = ["LeftEye", "RightEye", "nose_l", "nose_r", "chin"]
+    y = pd.DataFrame(y.to_numpy()[:, :10], columns=columns_from_names(names))
+    display = AugmentationDisplay.from_transformer(AugmentTransformer(), X, y, n_draws=1)
+    assert display.sides == ["left", "right", "left", "right", "middle"]
 
 
 def test_history(faces):

@@ -61,6 +61,9 @@ def test_errors_are_those_computed_by_hand():
         ([1.0, 2.0, 4.0], [2, 1, 0.125]),
         (np.array([1.0, 0.0, np.nan]), [2, np.nan, np.nan]),
         (pd.Series([1.0, 2.0, 4.0]), [2, 1, 0.125]),
+        # one distance for all: with the pixels of a millimetre, errors in millimetres
+        (4, [0.5, 0.5, 0.125]),
+        (np.float64(0.5), [4, 4, 1]),
     ],
 )
 def test_normalizations(normalize, expected):
@@ -80,6 +83,18 @@ def test_any_form_of_y_and_interpupil():
     np.testing.assert_array_equal(
         metrics.normalized_errors(eyes, Y_PRED, normalize="interpupil"), expected
     )
+
+
+@pytest.mark.parametrize(("name", "right", "left"), [("ibug68", 36, 45), ("wflw98", 60, 72)])
+def test_points_of_a_set_that_is_known_by_name(name, right, left):
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 96, (5, int(name[-2:]), 2))
+    pred = points + 1
+    expected = metrics.normalized_errors(points, pred, normalize=(right, left))
+    found = metrics.normalized_errors(points, pred, keypoint_names=name)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="pass keypoint_names, such as 'ibug68'"):
+        metrics.normalized_errors(points, pred)
 
 
 def mmpose_keypoint_nme(pred, gt, mask, normalize_factor):
@@ -159,6 +174,11 @@ def test_never_nan_while_one_keypoint_is_labelled(y_true, y_pred):
         (Y_TRUE, {"normalize": "iris"}, "normalize='iris' is unknown"),
         (Y_TRUE, {"normalize": (0, 3)}, "indices go from 0 to 2"),
         (Y_TRUE, {"normalize": [1.0, 2.0]}, r"has the shape \(2,\)"),
+        (Y_TRUE, {"normalize": 0}, "normalize=0 must be above 0: it is a distance in pixels"),
+        (Y_TRUE, {"normalize": float("nan")}, "normalize=nan must be above 0"),
+        (Y_TRUE, {"keypoint_names": "ibug68"}, "'ibug68' has 68 keypoints, but y has 3"),
+        (Y_TRUE, {"keypoint_names": ["a", "b"]}, "keypoint_names has 2 names for 3 keypoints"),
+        (Y_TRUE, {"keypoint_names": NAMES[::-1]}, "in another order: leave it out"),
         (Y_TRUE * np.nan, {}, "no labelled keypoint"),
         (Y_TRUE.iloc[2:], {}, "leaves no face to measure"),
     ],
