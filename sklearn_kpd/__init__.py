@@ -4,11 +4,12 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from sklearn_kpd._version import __version__
+__version__ = "0.2.0.dev0"
 
 if TYPE_CHECKING:
     from sklearn_kpd.augment import AugmentSampler, AugmentTransformer
     from sklearn_kpd.persistence import load, save
+    from sklearn_kpd.photographs import CropTransformer
     from sklearn_kpd.regressor import KeypointRegressor
 
 # TensorFlow greets every import with log lines that a user can do nothing about. It reads
@@ -26,6 +27,7 @@ if "OMP_NUM_THREADS" in os.environ:
 _LAZY = {
     "AugmentSampler": "sklearn_kpd.augment",
     "AugmentTransformer": "sklearn_kpd.augment",
+    "CropTransformer": "sklearn_kpd.photographs",
     "KeypointRegressor": "sklearn_kpd.regressor",
     "load": "sklearn_kpd.persistence",
     "save": "sklearn_kpd.persistence",
@@ -43,11 +45,13 @@ _MODULES = (
     "model_selection",
     "networks",
     "persistence",
+    "photographs",
 )
 
 __all__ = [
     "AugmentSampler",
     "AugmentTransformer",
+    "CropTransformer",
     "KeypointRegressor",
     "__version__",
     "load",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sklearn_kpd._version import __version__
+from sklearn_kpd import __version__
 
 if TYPE_CHECKING:
     from pandas import DataFrame

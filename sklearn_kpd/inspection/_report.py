@@ -11,8 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_kpd import metrics
-from sklearn_kpd._version import __version__
+from sklearn_kpd import __version__, metrics
 from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
 from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
