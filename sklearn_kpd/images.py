@@ -23,6 +23,45 @@ _DARKEST = 16
 _CROP = "photographs and images of many sizes go through CropTransformer"
 
 
+class DeferredImages:
+    """Images that are read and made when they are needed: the base of those that are no array.
+
+    Attributes
+    ----------
+    shape : (int, int, int, int)
+        What they will have, (n, height, width, channels). Indexing by rows makes them, uint8.
+    """
+
+    dtype = np.dtype(np.uint8)
+    shape: tuple[int, int, int, int]
+
+
+def take(images: Any, rows: Any, gain: float) -> Any:
+    """Take some rows of images, in grey levels; those of photographs are not made yet.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), or pieces of photographs
+        What to take from.
+    rows : ndarray of int
+        Which.
+    gain : float
+        From :func:`grey_level_gain`.
+
+    Returns
+    -------
+    ndarray or CropBatch
+    """
+    if hasattr(images, "batch"):
+        return images.batch(rows)
+    return to_grey_levels(images[rows], gain)
+
+
+def made(images: Any) -> Array:
+    """Make images that are not made yet; others stay as they are."""
+    return images.warped() if hasattr(images, "warped") else images
+
+
 def as_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
     """Give images in any form the shape (n, height, width, channels).
 
@@ -83,6 +122,8 @@ def check_images(
     ValueError
         As :func:`as_images`, and for images of another size than at fit.
     """
+    if isinstance(X, DeferredImages):
+        return _check_deferred(estimator, X, reset=reset)
     array = _checked(X, None if reset else getattr(estimator, "image_shape_", None))
     if array.ndim < 3:
         # the names of columns are those of X
@@ -98,6 +139,17 @@ def check_images(
     if reset:
         estimator.image_shape_ = images.shape[1:]
     return images
+
+
+def _check_deferred(estimator: Any, X: DeferredImages, *, reset: bool) -> Any:
+    shape = X.shape[1:]
+    if reset:
+        estimator.image_shape_, estimator.n_features_in_ = shape, int(np.prod(shape))
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+    else:
+        _check_size(type(estimator).__name__, shape, estimator.image_shape_)
+    return X
 
 
 def stacked(X: Any) -> Any:

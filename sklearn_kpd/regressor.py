@@ -54,6 +54,7 @@ from sklearn_kpd.keypoints import (
 )
 from sklearn_kpd.losses import PixelRMSE
 from sklearn_kpd.missing import POLICIES
+from sklearn_kpd.photographs.crops import Crops
 
 # Images that predict looks at together, if the batches of training are not larger.
 _PREDICTION_BATCH = 64
@@ -417,7 +418,10 @@ class KeypointRegressor(KerasRegressorBase):
         if not reset:
             augmentations = _in_order(augmentations, keypoints.names, self.keypoint_names_)
         keypoints = learnt._check_targets(keypoints, reset=reset)
-        warn_of_suspicious_labels(keypoints.values, images.shape[1:3])
+        if groups is None and isinstance(images, Crops):
+            groups = images.paths
+        images, values = _in_frame(images, keypoints.values, augmentations, self.verbose)
+        warn_of_suspicious_labels(values, images.shape[1:3])
         gain = grey_level_gain(images, None if reset else self.float_gain_ or 1.0)
         if reset:
             learnt.float_gain_ = gain if images.dtype.kind == "f" else None
@@ -426,7 +430,7 @@ class KeypointRegressor(KerasRegressorBase):
         return learnt, LabelledImages(
             images,
             gain,
-            keypoints.values,
+            values,
             columns=None if keypoints.names is None else columns_from_names(keypoints.names),
             sample_weight=weights,
             groups=None if groups is None else np.asarray(groups),
@@ -443,8 +447,9 @@ class KeypointRegressor(KerasRegressorBase):
         keypoints = check_keypoints(y)
         check_consistent_length(images, keypoints.values)
         keypoints = self._check_targets(keypoints, reset=False)
+        images, values = _in_frame(images, keypoints.values, (), self.verbose)
         gain = grey_level_gain(images, self.float_gain_ or 1.0)
-        return LabelledImages(images, gain, keypoints.values)
+        return LabelledImages(images, gain, values)
 
     def _plan(self, data: LabelledImages, *, goes_on: bool, whole: bool) -> Run:
         """Decide on seeds and epochs, and look for a training that was killed."""
@@ -603,7 +608,7 @@ class KeypointRegressor(KerasRegressorBase):
         shape = len(images), *self.y_shape_
         if not return_std:
             found = predictor.pixels(images, gain, batch_size=self._prediction_batch)
-            return found.reshape(shape)
+            return _from_frame(images, found).reshape(shape)
         if scheme is not None:
             raise ValueError(
                 "return_std=True is calibrated for the scheme that predict takes by itself: leave "
@@ -619,7 +624,9 @@ class KeypointRegressor(KerasRegressorBase):
             images, gain, batch_size=self._prediction_batch
         )
         y_std = calibrated(spread, self.calibration_)
-        return found.reshape(shape), y_std.reshape(shape)
+        if isinstance(images, Crops):
+            y_std = images.scale_to_photograph(y_std)
+        return _from_frame(images, found).reshape(shape), y_std.reshape(shape)
 
     def export(self, path: Any) -> None:
         """Write what `predict` does to a file that is served without this package.
@@ -767,6 +774,30 @@ def _in_order(augmentations: tuple[Any, ...], names: Any, wanted: Any) -> tuple[
     if not names or not wanted or names == wanted:
         return augmentations
     return tuple(a.reordered(keypoint_order(names, wanted)) for a in augmentations)
+
+
+def _in_frame(
+    images: Any, values: FloatArray, augmentations: tuple[Any, ...], verbose: Any
+) -> tuple[Any, FloatArray]:
+    """Read photographs, once, and take keypoints into their crops; arrays stay as they are."""
+    if not isinstance(images, Crops):
+        return images, values
+    if values.shape[1] % 2:
+        raise ValueError(
+            "y holds single coordinates, and crops of photographs need an x and a y for each "
+            "keypoint."
+        )
+    reach = sum(augmentation.reach(images.frame) for augmentation in augmentations)
+    progress = None
+    if verbose in (1, "auto"):
+        bar = keras.utils.Progbar(images.n_photographs, unit_name="photograph")
+        progress = bar.update
+    return images.read(reach, progress=progress), images.to_crop(values)
+
+
+def _from_frame(images: Any, values: FloatArray) -> FloatArray:
+    """Bring keypoints from crops back to their photographs."""
+    return images.to_photograph(values) if isinstance(images, Crops) else values
 
 
 def _unwrap(X: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -23,8 +23,16 @@ LAYERS = (
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # Rooms of one line that must not know each other.
-APART = (("_inference", "_training"), ("inspection", "_training"), ("inspection", "_inference"),
-         ("photographs", "networks"), ("photographs", "metrics"), ("networks", "augment"), ("metrics", "augment"), ("networks", "datasets"))  # fmt: skip
+APART = {
+    ("_inference", "_training"),
+    ("inspection", "_training"),
+    ("inspection", "_inference"),
+    ("photographs", "networks"),
+    ("photographs", "metrics"),
+    ("networks", "augment"),
+    ("networks", "datasets"),
+    ("metrics", "augment"),
+}
 # Files of trainings and of estimators have one form.
 EXCEPTIONS = {("_training", "sklearn_kpd._persistence.archive")}
 
@@ -57,8 +65,5 @@ def test_imports_go_down(here, module):
 
 
 def test_every_room_has_its_place():
-    rooms = {path.name.removesuffix(".py") for path in ROOT.iterdir()} - {
-        "__pycache__",
-        "py.typed",
-    }
-    assert rooms == set(LEVEL)
+    found = {path.name.removesuffix(".py") for path in ROOT.iterdir()}
+    assert found - {"__pycache__", "py.typed"} == set(LEVEL)

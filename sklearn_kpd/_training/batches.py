@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from sklearn_kpd._common.schemes import IntArray, to_scheme_outputs
-from sklearn_kpd.images import Array, to_grey_levels
+from sklearn_kpd.images import Array, made, take
 from sklearn_kpd.keypoints import FloatArray, to_units
 
 
@@ -85,7 +85,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Array, ...]:
         # Sorted, so that a memory map is read from front to back.
         chosen = np.sort(self._order[index * self.batch_size : (index + 1) * self.batch_size])
-        images = to_grey_levels(self.images[self.rows[chosen]], self.gain)
+        images = take(self.images, self.rows[chosen], self.gain)
         values = self.values[chosen]
         for number, augmentation in enumerate(self.augmentations):
             seed = self.seed if augmentation.seed is None else augmentation.seed
@@ -93,6 +93,7 @@ class Batches(keras.utils.PyDataset):
             points = values.reshape(len(values), -1, 2)
             images, points = augmentation.apply(images, points, rng)
             values = points.reshape(len(values), -1)
+        images = made(images)
         units = to_units(values, self.images.shape[1:3]).astype(np.float32)
         units = to_scheme_outputs(units, self.row_schemes[chosen], self.n_schemes)
         if self.sample_weight is None:

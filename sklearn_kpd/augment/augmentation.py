@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from sklearn_kpd.augment import _imgaug, fused
-from sklearn_kpd.augment.draw import draw
+from sklearn_kpd.augment.draw import draw, reach
 from sklearn_kpd.augment.ranges import GEOMETRY, Range
-from sklearn_kpd.images import Array
+from sklearn_kpd.images import Array, made
 from sklearn_kpd.keypoints import FloatArray, out_of_frame
 
 
@@ -95,9 +95,22 @@ class Augmentation:
             return self._move(images, points, rng)
         if not chosen.any():
             return images, points
-        images, points = images.copy(), points.copy()
-        images[chosen], points[chosen] = self._move(images[chosen], points[chosen], rng)
+        moved = self._move(images[chosen], points[chosen], rng)
+        images, points = np.array(made(images)), points.copy()
+        images[chosen], points[chosen] = moved
         return images, points
+
+    def reach(self, image_size: tuple[int, int]) -> float:
+        """How far beyond the frame it looks, as a share of the frame's sides.
+
+        Parameters
+        ----------
+        image_size : (int, int)
+            Height and width.
+        """
+        if not self.active or self.engine != "fused":
+            return 0.0
+        return reach(self.ranges, image_size)
 
     def _move(
         self, images: Array, points: FloatArray, rng: np.random.Generator
@@ -110,7 +123,7 @@ class Augmentation:
             )
         else:
             images, moved = _imgaug.apply_ranges(
-                images,
+                made(images),
                 points,
                 ranges=self.ranges,
                 flip=self.flip,

@@ -1,6 +1,7 @@
 """Draw the numbers of an augmentation, and compose its geometry into one matrix an image."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,41 @@ def draw(
         noise_start=streams["noise"].random(n_images),
         cutout=_cutouts(uniform("cutout", "cutout"), image_size, streams["cutout"]),
     )
+
+
+def reach(ranges: dict[str, Range], image_size: tuple[int, int]) -> float:
+    """How far beyond the frame the geometry may look, as a share of the frame's sides.
+
+    Parameters
+    ----------
+    ranges : dict of str to (float, float)
+        From :func:`sklearn_kpd.augment.ranges.resolve_ranges`.
+    image_size : (int, int)
+        Height and width.
+
+    Returns
+    -------
+    float
+        0 where it looks at nothing beyond; 1 at the most, which is nine frames.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.augment.draw import reach
+    >>> reach({"scale": (0.8, 1.2)}, (96, 96))
+    0.125
+    """
+    height, width = image_size
+    names = ("rotation", "scale", "shear", "translation")
+    # the worst lies at an end of each range, but that of the rotation
+    ends = [ranges.get(name, (float(name == "scale"),) * 2) for name in names]
+    drawn = np.array(list(product(np.linspace(*ends[0], 9), *ends[1:], ends[3])))
+    rotation, scale, shear, shifts = drawn[:, 0], drawn[:, 1], drawn[:, 2], drawn[:, 3:]
+    matrices = affine_matrices(len(drawn), image_size, rotation, scale, shear, shifts)
+    corners = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]]) * [width, height, 1]
+    there = (corners - [0.5, 0.5, 0]) @ np.linalg.inv(matrices).swapaxes(1, 2)
+    shares = (there[..., :2] + 0.5) / [width, height]
+    beyond = max(-shares.min(), shares.max() - 1, 0.0)
+    return float(round(min(beyond + ranges.get("perspective", (0, 0))[1], 1.0), 6))
 
 
 def flip_matrices(flipped: Any, image_size: tuple[int, int]) -> FloatArray:

@@ -90,6 +90,8 @@ def warp(images: Array, matrices: FloatArray | None, border: Border) -> Array:
     -------
     ndarray of the same shape and dtype
     """
+    if hasattr(images, "warped"):  # pieces of photographs: one warp for crop and augmentation
+        return images.warped(matrices)
     if matrices is None:
         return images
     flat = _drop_single_channel(images)

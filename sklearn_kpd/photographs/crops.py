@@ -1,13 +1,12 @@
 """Crops: objects in photographs on their way through a Pipeline, and how to find the way back."""
 
-import os
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 
 from sklearn_kpd.exceptions import PhotographError
-from sklearn_kpd.images import Array
+from sklearn_kpd.images import Array, DeferredImages
 from sklearn_kpd.keypoints import FloatArray
 from sklearn_kpd.photographs._geometry import (
     crop_matrices,
@@ -23,7 +22,7 @@ from sklearn_kpd.photographs._reading import COLORS, photograph_size, read_photo
 from sklearn_kpd.photographs._tables import Photographs, is_path
 
 
-class Crops:
+class Crops(DeferredImages):
     """Objects to cut out of photographs, and the matrix of each from there to its crop.
 
     This is what `CropTransformer.transform` returns and `KeypointRegressor` takes. It holds paths
@@ -70,14 +69,22 @@ class Crops:
         return len(self.photographs)
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def shape(self) -> tuple[int, int, int, int]:  # type: ignore[override]
         """Shape of the crops, (n, height, width, channels)."""
         return len(self), *self.frame, COLORS[self.color][1]
+
+    def __getitem__(self, rows: Any) -> Array:
+        return self.pixels(rows)
 
     @property
     def paths(self) -> list[Any]:
         """Name of each row's photograph: rows of one belong together. Arrays have their row."""
         return self.photographs.paths()
+
+    @property
+    def n_photographs(self) -> int:
+        """Number of photographs, of which one may have several rows."""
+        return len(set(self.paths))
 
     @property
     def areas(self) -> FloatArray:
@@ -172,9 +179,9 @@ class Crops:
         """
         chosen = np.arange(len(self))[rows]
         groups: dict[Any, list[int]] = {}
+        names = self.paths
         for place, row in enumerate(chosen):
-            source = self.photographs.sources[row]
-            groups.setdefault(os.fspath(source) if is_path(source) else row, []).append(place)
+            groups.setdefault(names[row], []).append(place)
 
         def cut_out(places: list[int]) -> list[tuple[int, Array, FloatArray]]:
             return [
