@@ -247,10 +247,11 @@ def pieces(images: Array) -> Iterator[Array]:
 def _checked(X: Any, fitted_shape: ImageShape | None = None) -> Array:
     """An array of finite numbers."""
     X = stacked(X)
-    shape = np.shape(X)
+    shape = getattr(X, "shape", ())
     if fitted_shape is not None and _is_one_image(shape, fitted_shape):
         raise ValueError(
-            f"X is one image, of the shape {shape}: give a batch of one, X[np.newaxis]."
+            f"X is one image, of the shape {shape}. Reshape your data to a batch of one image: "
+            "X[np.newaxis]."
         )
     X = check_array(X, allow_nd=True, dtype="numeric", input_name="X")
     if X.ndim > 4:
