@@ -199,7 +199,7 @@ def grey_level_gain(images: Array, fitted_gain: float | None = None) -> float:
     if 1 in images.shape[1:3]:
         own = 255.0 if kind == "f" and high <= 1 else 1.0
         return own if fitted_gain is None or kind != "f" else fitted_gain
-    found = f"X reaches from {low:.4g} to {high:.4g}"
+    found = f"X reaches from {low:.6g} to {high:.6g}"
     if kind == "f":
         return _float_gain(low, high, found, fitted_gain)
     if low < 0 or high > 255:
