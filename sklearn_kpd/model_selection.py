@@ -18,7 +18,7 @@ from sklearn_kpd.keypoints import check_keypoints
 MIN_SHARE = 0.05
 
 _THUMBNAIL, _FREQUENCIES = 32, 8
-_PAIRS_AT_A_TIME = 2**24
+_PAIRS_AT_A_TIME = 2**23
 
 
 def duplicate_groups(
