@@ -158,7 +158,8 @@ class KeypointRegressor(KerasRegressorBase):
         The network.
     history_ : dict of str to list of float
         Per epoch: ``loss`` (network units) and ``rmse`` (pixels) of the training batches as
-        augmented, ``val_loss`` and ``val_rmse`` of the validation rows.
+        augmented, ``val_loss`` and ``val_rmse`` of the validation rows. For crops of photographs
+        these are pixels of the crop.
     keypoint_names_ : tuple of str, or None
         Names of the keypoints, if y was a DataFrame that has them.
     schemes_ : ndarray of shape (n_schemes, n_outputs), bool
@@ -279,15 +280,17 @@ class KeypointRegressor(KerasRegressorBase):
 
         Parameters
         ----------
-        X : array-like or AugmentedImages
-            Images, or what `AugmentTransformer` makes of them.
+        X : array-like, AugmentedImages or Crops
+            Images, what `AugmentTransformer` makes of them, or crops of photographs from
+            `CropTransformer`, whose photographs are read now.
         y : DataFrame or array-like of shape (n, 2 * k) or (n, k, 2)
-            Keypoints in pixels, NaN where not labelled.
+            Keypoints in pixels of the images, or of the photographs; NaN where not labelled.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows.
         groups : array-like of shape (n,), default=None
             Rows of one group, such as faces of one photograph or frames of one video, are never
-            on both sides of the validation split.
+            on both sides of the validation split. Crops of one photograph are a group by
+            themselves.
 
             .. versionadded:: 0.2
         X_val, y_val : as X and y, default=None
@@ -307,7 +310,9 @@ class KeypointRegressor(KerasRegressorBase):
         DivergedError
             If the loss became NaN or infinite.
 
-        Whatever error ends it, the estimator is as it was before.
+        Notes
+        -----
+        Whatever error ends it, the estimator is as it was before: not fitted, or fitted as it was.
         """
         return self._fit(
             X, y, sample_weight, groups, X_val, y_val, goes_on=self.warm_start, whole=True
@@ -418,7 +423,7 @@ class KeypointRegressor(KerasRegressorBase):
         if not reset:
             augmentations = _in_order(augmentations, keypoints.names, self.keypoint_names_)
         keypoints = learnt._check_targets(keypoints, reset=reset)
-        if groups is None and isinstance(images, Crops):
+        if groups is None and isinstance(images, Crops) and images.n_photographs > 1:
             groups = images.paths
         images, values = _in_frame(images, keypoints.values, augmentations, self.verbose)
         warn_of_suspicious_labels(values, images.shape[1:3])
