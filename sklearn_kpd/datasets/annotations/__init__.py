@@ -1,0 +1,1 @@
+"""Keypoint labels of any annotation tool: a module for each format, and a table of them."""

@@ -1,0 +1,167 @@
+"""JSON, XML and numbers, read so that nothing odd passes in silence."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from sklearn_kpd.exceptions import AnnotationError
+
+#: No image is larger, in pixels; what is lies far outside of any is a damaged number.
+_LARGEST = 1e7
+
+
+def short(value: Any) -> str:
+    """A value for an error message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def number(value: Any, where: str) -> float:
+    """A coordinate: a finite number, or an error that names the place."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise AnnotationError(f"{where}: {short(value)} stands where a number should.")
+    if not abs(value) <= _LARGEST:
+        raise AnnotationError(f"{where}: {short(value)} is no coordinate of an image.")
+    return float(value)
+
+
+def number_from_text(text: str | None, where: str) -> float:
+    """A coordinate that a file holds as text."""
+    try:
+        # float() takes "1_0" and digits of any script.
+        if text is None or "_" in text or not text.isascii():
+            raise ValueError
+        return number(float(text), where)
+    except ValueError as error:
+        if isinstance(error, AnnotationError):
+            raise
+        raise AnnotationError(f"{where}: {short(text)} stands where a number should.") from None
+
+
+def whole_number(value: Any, where: str) -> int:
+    """A count, a size or an index, 0 or more; as a number or as text."""
+    if isinstance(value, str):
+        value = number_from_text(value, where)
+    found = number(value, where)
+    if found < 0 or found != math.floor(found):
+        raise AnnotationError(f"{where}: {short(value)} stands where a whole number should.")
+    return int(found)
+
+
+def image_size(height: Any, width: Any, where: str) -> tuple[int, int]:
+    """Height and width of an image, both 1 or more."""
+    size = whole_number(height, f"{where}, height"), whole_number(width, f"{where}, width")
+    if 0 in size:
+        raise AnnotationError(f"{where}: the image has height {height} and width {width}.")
+    return size
+
+
+def box_from_size(left: float, top: float, width: float, height: float, where: str) -> Any:
+    """Box from its first corner and its size, which may not be negative."""
+    if width < 0 or height < 0:
+        raise AnnotationError(f"{where}: a box has the width {width:g} and height {height:g}.")
+    return left, top, left + width, top + height
+
+
+def check_names(names: Sequence[Any], where: str) -> tuple[str, ...]:
+    """Names of keypoints, stripped: text, none empty, none twice."""
+    found: dict[str, None] = {}
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise AnnotationError(f"{where}: {short(name)} is no name of a keypoint.")
+        if name.strip() in found:
+            raise AnnotationError(f"{where}: the keypoint {short(name)} is there twice.")
+        found[name.strip()] = None
+    return tuple(found)
+
+
+def member(value: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any:
+    """Value of a key of a JSON object, of the kind that it must be."""
+    if not isinstance(value, dict):
+        raise AnnotationError(f"{where}: {short(value)} stands where an object should.")
+    if key not in value:
+        raise AnnotationError(f"{where}: {key!r} is missing.")
+    found = value[key]
+    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
+        raise AnnotationError(f"{where}: {key!r} may not be {short(found)}.")
+    return found
+
+
+def read_text(path: Path) -> str:
+    """Text of a file in UTF-8, or in UTF-16 or 32 as its first bytes tell."""
+    content = path.read_bytes()
+    try:
+        return content.decode(json.detect_encoding(content))
+    except UnicodeDecodeError as error:
+        raise AnnotationError(
+            f"{path}: no text in UTF-8 ({error}); save the file in that encoding."
+        ) from error
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file; NaN and Infinity come through, for `number` to refuse."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise AnnotationError(
+                f"{path}: an object has the key {short(twice)} twice; keep one of them."
+            )
+        return found
+
+    try:
+        return json.loads(read_text(path), object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise AnnotationError(
+            f"{path}, line {error.lineno}, column {error.colno}: no JSON from here on "
+            f"({error.msg}); the file is cut off or damaged."
+        ) from error
+    except RecursionError as error:
+        raise AnnotationError(f"{path}: JSON nested too deeply for annotations.") from error
+    except ValueError as error:
+        if isinstance(error, AnnotationError):
+            raise
+        raise AnnotationError(f"{path}: a number is too long ({error}).") from error
+
+
+class Node(Element):
+    """An element of XML that knows its line."""
+
+    line = 0
+
+
+def read_xml(path: Path) -> Node:
+    """Root of an XML file; one with a document type, which may define entities, is refused."""
+    builder = TreeBuilder(element_factory=Node)
+    parser = expat.ParserCreate()
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        element = builder.start(tag, attributes)
+        element.line = parser.CurrentLineNumber  # type: ignore[attr-defined]
+
+    def refuse(*_: Any) -> None:
+        raise AnnotationError(
+            f"{path}, line {parser.CurrentLineNumber}: a document type (<!DOCTYPE), which may "
+            "hide anything; no annotation tool writes one. Remove it if you trust the file."
+        )
+
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(path.read_bytes(), True)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        if isinstance(error, AnnotationError):
+            raise
+        raise AnnotationError(
+            f"{path}: no XML ({error}); the file is cut off or damaged."
+        ) from error
+    return builder.close()  # type: ignore[return-value]
