@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,6 +14,9 @@ from sklearn_kpd.exceptions import AnnotationError
 #: Endings of images, for names without one.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".gif")
 
+#: Folders that hold annotations alone, beside those of the images.
+_FOLDERS_OF_LABELS = ("annotations", "annotation", "annot", "ann", "labels", "json", "xml")
+
 _EXIF_ORIENTATION = 274
 _TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
 
@@ -21,9 +24,8 @@ _TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
 class Images:
     """Find photographs by the names that annotations give them.
 
-    A name matches a file if one's folders and name end with the other's, so that an image is
-    found where its folder lies elsewhere than on the machine of the annotator, and never
-    replaced by one of the same base name from another folder.
+    An image is found where its folder lies elsewhere than on the machine of the annotator, and
+    never replaced by one of the same base name from another folder.
 
     Parameters
     ----------
@@ -43,13 +45,9 @@ class Images:
         AnnotationError
             If several match equally well.
         """
-        absolute = Path(name)
-        if absolute.is_absolute() and _is_file(absolute):
-            return absolute
-        spellings = dict.fromkeys([name, unquote(name)])
-        for spelling in spellings:
-            parts = parts_of(spelling)
-            found = parts and (self._by_tail(parts, file) or self._by_search(parts, name, file))
+        for spelling in dict.fromkeys([name, unquote(name)]):
+            found = self._exact(spelling, file) or self._by_tail(spelling, file)
+            found = found or self._by_search(parts_of(spelling), name, file)
             if found:
                 return found
         return None
@@ -70,10 +68,31 @@ class Images:
             )
         return size
 
-    def _by_tail(self, parts: tuple[str, ...], file: Path) -> Path | None:
-        """The image whose path from one of the folders is a tail of the name, the longest."""
-        for folder in [self.root] if self.root else _folders_beside(file):
+    def _folders(self, file: Path) -> Iterable[Path]:
+        return [self.root] if self.root else _folders_beside(file)
+
+    def _exact(self, name: str, file: Path) -> Path | None:
+        """The image at the place that the name says, seen from one of the folders."""
+        name = name.replace("\\", "/")
+        for folder in self._folders(file):
+            for candidate in _with_suffixes(folder / name) if name else ():
+                if _is_file(candidate):
+                    return candidate
+        return None
+
+    def _by_tail(self, name: str, file: Path) -> Path | None:
+        """The image that has the longest tail of the name's path.
+
+        Of a path on another machine any number of folders may fall away; of a relative path,
+        which says what distinguishes its images, only those that the folder itself lies in.
+        """
+        parts = parts_of(name)
+        is_relative = re.match(r"[^/\\]*:|[/\\]|[.][.]", name) is None
+        for folder in self._folders(file):
+            above = folder.resolve().parts
             for start in range(len(parts)):
+                if is_relative and start and above[-start:] != parts[:start]:
+                    continue
                 for candidate in _with_suffixes(folder.joinpath(*parts[start:])):
                     if _is_file(candidate):
                         return candidate
@@ -81,7 +100,7 @@ class Images:
 
     def _by_search(self, parts: tuple[str, ...], name: str, file: Path) -> Path | None:
         """The only image below the root whose path ends with the name."""
-        if self.root is None:
+        if self.root is None or not parts:
             return None
         below = self._below_root
         paths = below.get(parts[-1]) or (
@@ -145,6 +164,8 @@ def _folders_beside(file: Path) -> Iterator[Path]:
     yield folder.parent / "images" / file.stem
     yield folder.parent / "imgs"
     yield folder.parent / "img"
+    if folder.name in _FOLDERS_OF_LABELS:
+        yield folder.parent
 
 
 def _with_suffixes(path: Path) -> Iterator[Path]:

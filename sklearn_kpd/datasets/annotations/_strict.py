@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+from sklearn_kpd.datasets.annotations._records import Box, Point
 from sklearn_kpd.exceptions import AnnotationError
 
 #: No image is larger, in pixels; what is lies far outside of any is a damaged number.
@@ -60,11 +62,41 @@ def image_size(height: Any, width: Any, where: str) -> tuple[int, int]:
     return size
 
 
-def box_from_size(left: float, top: float, width: float, height: float, where: str) -> Any:
-    """Box from its first corner and its size, which may not be negative."""
+def box_from_size(values: Any, where: str) -> Box | None:
+    """Box from [left, top, width, height]; None if its width or height is 0: no box."""
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 4:
+        raise AnnotationError(f"{where}: a box has four numbers, not {short(values)}.")
+    left, top, width, height = (number(value, f"{where}, box") for value in values)
     if width < 0 or height < 0:
         raise AnnotationError(f"{where}: a box has the width {width:g} and height {height:g}.")
-    return left, top, left + width, top + height
+    return (left, top, left + width, top + height) if width and height else None
+
+
+def box_around(corners: Sequence[Point]) -> Box:
+    """The smallest box that holds some points."""
+    x, y = zip(*corners, strict=True)
+    return min(x), min(y), max(x), max(y)
+
+
+def edges_from_indices(
+    edges: Any, names: Sequence[str], where: str
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Pairs of names from pairs of indices, and what is left out.
+
+    Indices count from 1, as in COCO, unless one of them is 0. Where one is out of range, the
+    edges are of another set of keypoints: none is taken.
+    """
+    if not isinstance(edges, list) or not all(
+        isinstance(edge, (list, tuple)) and len(edge) == 2 for edge in edges
+    ):
+        raise AnnotationError(f"{where}: a skeleton is a list of pairs, not {short(edges)}.")
+    pairs = [tuple(whole_number(index, where) for index in edge) for edge in edges]
+    base = 0 if any(0 in pair for pair in pairs) else 1
+    largest = max(map(max, pairs), default=base)
+    if largest - base >= len(names):
+        reason = f"it joins the keypoint {largest}, of {len(names)}"
+        return [], [(where, reason)] if names else []
+    return [(names[i - base], names[j - base]) for i, j in pairs], []
 
 
 def check_names(names: Sequence[Any], where: str) -> tuple[str, ...]:
@@ -128,6 +160,48 @@ def read_json(path: Path) -> Any:
         if isinstance(error, AnnotationError):
             raise
         raise AnnotationError(f"{path}: a number is too long ({error}).") from error
+
+
+class Outline(NamedTuple):
+    """What the first bytes of a JSON file show of it.
+
+    Attributes
+    ----------
+    kind : str
+        "{" for an object, "[" for a list, "" for what is no JSON.
+    keys : dict of str to str
+        Keys of the object, or of the first object in the list, as far as they can be seen, and
+        the first character of what stands there: "{", "[", a quote, a digit ...
+    """
+
+    kind: str
+    keys: dict[str, str]
+
+
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?::\s*(.))?|[{}\[\]]', re.DOTALL)
+
+
+def outline(head: bytes) -> Outline:
+    """Keys of a JSON file, from its first bytes alone."""
+    text = head.decode(json.detect_encoding(head), errors="replace").lstrip("\ufeff \t\r\n")
+    kind = text[:1]
+    if kind not in ("{", "["):
+        return Outline("", {})
+    keys: dict[str, str] = {}
+    depth, level, at = 0, 1 if kind == "{" else 2, 0
+    while token := _TOKEN.search(text, at):
+        at = token.end()
+        if token[2] is not None:
+            at = token.start(2)  # the value is the next token
+            if depth == level:
+                keys[token[1]] = token[2]
+        elif token[0] in "{[":
+            depth += 1
+        elif token[0] in "]}":
+            depth -= 1
+            if depth < level and (kind == "{" or keys):
+                break  # the end of the object whose keys are asked for
+    return Outline(kind, keys)
 
 
 class Node(Element):
