@@ -227,10 +227,9 @@ def _point(region: _Region) -> Point:
     return _number(region, "cx"), _number(region, "cy")
 
 
-def _box(region: _Region) -> Box:
-    left, top, width, height = (_number(region, key) for key in ("x", "y", "width", "height"))
-    box: Box = _strict.box_from_size(left, top, width, height, region.where)
-    return box
+def _box(region: _Region) -> Box | None:
+    numbers = [region.shape.get(key) for key in ("x", "y", "width", "height")]
+    return _strict.box_from_size(numbers, region.where)
 
 
 def _number(region: _Region, key: str) -> float:

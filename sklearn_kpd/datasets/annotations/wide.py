@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sklearn_kpd.datasets.annotations import _strict, _tables
+from sklearn_kpd.datasets.annotations import (
+    _hdf5,
+    _strict,
+    _tables,
+    deeplabcut,
+    mtfl,
+    sleap,
+    via,
+    wflw,
+    yolo,
+)
 from sklearn_kpd.datasets.annotations._images import Images
 from sklearn_kpd.datasets.annotations._records import Annotated, Annotations, Box
 from sklearn_kpd.exceptions import AnnotationError
@@ -58,13 +68,18 @@ _SIZES = (
 #: Relative coordinates lie here, also those of points a little beyond the image.
 _RELATIVE = (-0.5, 1.5)
 
-#: MUCT writes (0, 0) for a point that is not available.
+#: The columns of MUCT, which writes (0, 0) for a point that is not available.
 _MUCT = ["name", "tag", *(f"{axis}{number:02}" for number in range(76) for axis in "xy")]
+_MUCT_POINTS = (68, 76)
 
 _WORDS = {"yes": 2, "true": 2, "no": 1, "false": 1}
 
 #: A cell with more characters than this holds pixels, not the path of an image.
 _PATH_LIMIT = 4096
+
+
+#: Formats whose tables have a meaning of their own.
+_OTHERS = (deeplabcut, mtfl, sleap, via, wflw, yolo)
 
 
 class _Table(NamedTuple):
@@ -95,7 +110,9 @@ class _Object(NamedTuple):
 
 
 def is_this(path: Path, head: bytes) -> bool:
-    """Whether the first lines are those of a table with the coordinates of points."""
+    """Whether the first lines are a table with the coordinates of points, of no other format."""
+    if head.startswith(_hdf5.SIGNATURE) or any(other.is_this(path, head) for other in _OTHERS):
+        return False
     text = head.decode("utf-8-sig", errors="replace")
     lines = text.splitlines()[:3]
     try:
@@ -142,7 +159,7 @@ def read(path: Path, images: Images, missing_value: float | None = None) -> Anno
         names, objects = _long(table, table.header)
     else:
         names, objects = _wide(table, table.header)
-    if missing_value is None and table.header == _MUCT:
+    if missing_value is None and table.header in [_MUCT[: 2 + 2 * n] for n in _MUCT_POINTS]:
         missing_value = 0.0
     objects = [_without_missing(item, missing_value) for item in objects]
     # Where a table knows no 2, its 1 stands for any label; else it means hidden, as in COCO.
