@@ -1,1 +1,5 @@
 """Keypoint labels of any annotation tool: a module for each format, and a table of them."""
+
+from sklearn_kpd.datasets.annotations._load import load_annotations
+
+__all__ = ["load_annotations"]

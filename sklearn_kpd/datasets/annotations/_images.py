@@ -160,8 +160,10 @@ def _folders_beside(file: Path) -> Iterator[Path]:
     yield folder
     yield folder / "images"
     yield folder.parent / "images"
-    # datumaro's images/<subset> for annotations/<subset>.json
-    yield folder.parent / "images" / file.stem
+    # images/val for annotations/val.json, val2017 for annotations/person_keypoints_val2017.json
+    subset = file.stem.rsplit("_", 1)[-1]
+    yield folder.parent / "images" / subset
+    yield folder.parent / subset
     yield folder.parent / "imgs"
     yield folder.parent / "img"
     if folder.name in _FOLDERS_OF_LABELS:

@@ -17,6 +17,7 @@ says or by ``Annotations.origin``.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
@@ -47,6 +48,8 @@ class Annotated:
         Number of the frame in the video `image`.
     track : str or None
         Which of the objects that persist over the frames it is.
+    file : Path or None
+        File that it is from: the loader's business, not the readers'.
     """
 
     image: str | None
@@ -58,6 +61,7 @@ class Annotated:
     image_size: tuple[int, int] | None = None
     frame: int | None = None
     track: str | None = None
+    file: Path | None = None
 
 
 @dataclass

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -181,6 +182,7 @@ class Outline(NamedTuple):
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?::\s*(.))?|[{}\[\]]', re.DOTALL)
 
 
+@lru_cache(maxsize=4)
 def outline(head: bytes) -> Outline:
     """Keys of a JSON file, from its first bytes alone."""
     text = head.decode(json.detect_encoding(head), errors="replace").lstrip("\ufeff \t\r\n")
@@ -210,7 +212,26 @@ class Node(Element):
     line = 0
 
 
-def read_xml(path: Path) -> Node:
+def root_tag(head: bytes) -> str:
+    """Name of the root element of an XML file, from its first bytes alone; "" if it is none."""
+    found = re.match(rb"(?:\xef\xbb\xbf)?\s*(?:<[?!].*?>\s*)*<([A-Za-z_][\w.-]*)", head, re.DOTALL)
+    return found[1].decode() if found else ""
+
+
+def place(path: Path, element: Element) -> str:
+    """File and line of an element that `read_xml` found."""
+    return f"{path}, line {getattr(element, 'line', 0)}"
+
+
+def attribute(element: Element, name: str, where: str) -> str:
+    """An attribute that must be there."""
+    value = element.get(name)
+    if value is None:
+        raise AnnotationError(f"{where}: <{element.tag}> has no {name}=.")
+    return value
+
+
+def read_xml(path: Path) -> Element:
     """Root of an XML file; one with a document type, which may define entities, is refused."""
     builder = TreeBuilder(element_factory=Node)
     parser = expat.ParserCreate()
@@ -238,4 +259,4 @@ def read_xml(path: Path) -> Node:
         raise AnnotationError(
             f"{path}: no XML ({error}); the file is cut off or damaged."
         ) from error
-    return builder.close()  # type: ignore[return-value]
+    return builder.close()
