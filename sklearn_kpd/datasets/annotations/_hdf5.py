@@ -15,8 +15,10 @@ from sklearn_kpd.exceptions import AnnotationError
 #: What a file of HDF5 begins with.
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
-#: The largest array that is read, in bytes: a damaged shape must not ask for more.
-_SIZE_LIMIT = 2**30
+#: How large an array may be, by the bytes that the file holds of it: deflate packs no more. A
+#: damaged shape must not ask for gigabytes.
+_RATIO_LIMIT = 1100
+_SIZE_FREE = 2**16
 
 
 @contextmanager
@@ -50,10 +52,11 @@ def array(group: h5py.Group, name: str, path: Path) -> npt.NDArray[Any]:
     dataset = group.get(name)
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
         raise AnnotationError(f"{path}: the data set {name!r} is missing from the file.")
-    if dataset.size * max(dataset.dtype.itemsize, 1) > _SIZE_LIMIT:
+    stored = dataset.id.get_storage_size()
+    if dataset.size * dataset.dtype.itemsize > _RATIO_LIMIT * stored + _SIZE_FREE:
         raise AnnotationError(
-            f"{path}: the data set {name!r} says that it has the shape {dataset.shape}, larger "
-            "than any that is read; the file is damaged."
+            f"{path}: the data set {name!r} says that it has the shape {dataset.shape}, but holds "
+            f"{stored} bytes; the file is damaged."
         )
     return np.asarray(dataset[()])
 
