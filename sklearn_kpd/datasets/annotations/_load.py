@@ -60,6 +60,7 @@ def load_annotations(
     images: Any = None,
     category: str | None = None,
     origin: str | None = None,
+    missing_value: float | None = None,
     return_X_y: bool = False,
 ) -> Any:
     """Read keypoint labels of an annotation tool or a data set.
@@ -85,6 +86,10 @@ def load_annotations(
         What has the coordinates (0, 0) in the file: the centre of the first pixel, its outer
         corner, or, for "one", the pixel before the first, as in MATLAB. By default what the
         documentation of the format says; where it says nothing, numbers stay as they stand.
+    missing_value : float or None, default=None
+        For tables (format "csv") alone: a point both of whose coordinates are this number is not
+        labelled; with NaN, only empty fields are not. By default (0, 0) and (-1, -1) are an error
+        where nothing tells which they are.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` in place of everything.
 
@@ -156,7 +161,7 @@ def load_annotations(
     finder = Images(None if images is None else Path(images))
     if finder.root is not None and not finder.root.is_dir():
         raise FileNotFoundError(f"images={str(images)!r} is no folder.")
-    found, name = _read(path, format, finder)
+    found, name = _read(path, format, finder, missing_value)
     objects, names = _of_category(path, found, category)
     objects, missing, n_scaled = _on_photographs(path, objects, finder)
     shift = _SHIFTS[origin or found.origin]
@@ -174,26 +179,35 @@ def _module(name: str) -> ModuleType:
     return import_module(f"sklearn_kpd.datasets.annotations.{FORMATS[name]}")
 
 
-def _read(path: Path, format: str | None, finder: Images) -> tuple[Annotations, str]:
+def _read(
+    path: Path, format: str | None, finder: Images, missing_value: float | None
+) -> tuple[Annotations, str]:
     """Read a file or a folder; also the name of its format."""
     formats = [format] if format else _formats_of(path, b"" if path.is_dir() else _head(path))
     if not path.is_dir():
         if len(formats) != 1:
             raise AnnotationError(_no_format(path, formats))
-        return _read_one(path, formats[0], finder), formats[0]
+        return _read_one(path, formats[0], finder, missing_value), formats[0]
     if len(formats) == 1 and _module(formats[0]).is_this(path, b""):
-        return _read_one(path, formats[0], finder), formats[0]
+        return _read_one(path, formats[0], finder, missing_value), formats[0]
     files, left_out = _files_below(path, format)
     formats = sorted({name for names in files.values() for name in names})
     if len(formats) != 1:
         raise AnnotationError(_no_format(path, formats))
-    found = _merged([_read_one(file, formats[0], finder) for file in files], path)
+    found = _merged([_read_one(file, formats[0], finder, missing_value) for file in files], path)
     found.left_out += left_out
     return found, formats[0]
 
 
-def _read_one(path: Path, format: str, finder: Images) -> Annotations:
-    found = _module(format).read(path, finder)
+def _read_one(path: Path, format: str, finder: Images, missing_value: float | None) -> Annotations:
+    options = {}
+    if missing_value is not None:
+        if format != "csv":
+            raise ValueError(
+                f"missing_value= is for tables (csv); {path} has the format {format}."
+            )
+        options = {"missing_value": missing_value}
+    found = _module(format).read(path, finder, **options)
     found.objects = [replace(item, file=path) for item in found.objects]
     return found
 
@@ -292,8 +306,9 @@ def _of_category(
         else:
             objects.append(item)
     if not objects:
-        reasons = f" (left out: {found.left_out[0][1]})" if found.left_out else ""
-        raise AnnotationError(f"{path}: no object with keypoints{reasons}.")
+        reasons = dict.fromkeys(reason for _, reason in found.left_out)
+        left_out = f" (left out: {_listed(reasons)})" if reasons else ""
+        raise AnnotationError(f"{path}: no object with keypoints{left_out}.")
     lists: dict[tuple[str, ...], str | None] = {}
     for item in objects:
         lists.setdefault(found.names[item.category], item.category)
