@@ -425,7 +425,7 @@ def _bunch(objects: list[Annotated], names: tuple[str, ...]) -> Bunch:
         if item.box is not None:
             boxes[row] = item.box
     data = pd.DataFrame(boxes, columns=["left", "top", "right", "bottom"])
-    data.insert(0, "path", pd.Series([item.image for item in objects], dtype=object))
+    data.insert(0, "path", [item.image for item in objects])
     bunch = Bunch(
         data=data,
         target=pd.DataFrame(points.reshape(n, -1), columns=columns_from_names(names)),
