@@ -1,5 +1,6 @@
 """Tables of text as people write them: their rows, their numbers, the names of their columns."""
 
+import codecs
 import csv
 import math
 import re
@@ -26,8 +27,15 @@ class Row(NamedTuple):
 
 
 def read_text(path: Path) -> str:
-    """Text of a file, without bytes that no text has."""
-    text = _strict.read_text(path)
+    """Text of a file in UTF-8, or in UTF-16 with its mark, without zero bytes."""
+    content = path.read_bytes()
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AnnotationError(
+            f"{path}: no text in UTF-8 ({error}); save the file in that encoding."
+        ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise AnnotationError(
@@ -50,6 +58,14 @@ def split_rows(text: str, delimiter: str, path: Path) -> list[Row]:
     except csv.Error as error:
         raise AnnotationError(f"{path}, line {reader.line_num}: {error}.") from error
     return rows
+
+
+def split_table(text: str, path: Path) -> tuple[Row, list[Row]]:
+    """The first row of a table with commas, which names its columns, and the others."""
+    rows = split_rows(text, ",", path)
+    if not rows:
+        raise AnnotationError(f"{path}: the file is empty.")
+    return rows[0], rows[1:]
 
 
 def find_delimiter(text: str) -> str:

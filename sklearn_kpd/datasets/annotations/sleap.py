@@ -267,7 +267,7 @@ def _read_analysis(file: h5py.File, path: Path) -> Annotations:
 
 
 def _read_csv(path: Path) -> Annotations:
-    header, *rows = _tables.split_rows(_tables.read_text(path), ",", path)
+    header, rows = _tables.split_table(_tables.read_text(path), path)
     _tables.check_no_repeats(header.fields, f"{path}, line {header.line}")
     if header.fields[:3] != _CSV_COLUMNS:
         raise AnnotationError(f"{path}: the columns must begin with {', '.join(_CSV_COLUMNS)}.")

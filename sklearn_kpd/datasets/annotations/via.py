@@ -109,7 +109,7 @@ def _mapping(value: Any, where: str) -> Mapping[str, Any]:
 
 
 def _csv_files(text: str, path: Path) -> Iterator[tuple[str, list[_Region]]]:
-    header, *rows = _tables.split_rows(text, ",", path)
+    header, rows = _tables.split_table(text, path)
     if [name.lstrip("#") for name in header.fields] != _CSV_COLUMNS:
         raise AnnotationError(f"{path}: the columns must be {', '.join(_CSV_COLUMNS)}.")
     files: dict[tuple[str, str], list[_Region]] = {}

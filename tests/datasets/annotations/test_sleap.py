@@ -322,3 +322,10 @@ def test_a_project_that_is_cut_off(tmp_path, part):
     path.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(AnnotationError, match="damaged"):
         read(sleap, path)
+
+
+def test_an_empty_file(tmp_path):
+    path = tmp_path / "labels.slp"
+    path.write_bytes(b"")
+    with pytest.raises(AnnotationError, match="the file is empty"):
+        sleap.read(path, None)
