@@ -105,9 +105,7 @@ class _Categories:
             where = f"{path}, categories, points {at}"
             label = self.label(item, where)
             if label is None or label in self._names:
-                raise AnnotationError(
-                    f"{where}: its label_id is {short(item['label_id'])}, again."
-                )
+                raise AnnotationError(f"{where}: its label_id is missing, or another's too.")
             self._names[label] = check_names(member(item, "labels", list, where), where)
             edges, _ = edges_from_indices(item.get("joints") or [], self._names[label], where)
             self.skeleton += [edge for edge in edges if edge not in self.skeleton]
