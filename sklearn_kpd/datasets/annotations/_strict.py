@@ -148,8 +148,12 @@ def read_json(path: Path) -> Any:
             )
         return found
 
+    text = read_text(path)
     try:
-        return json.loads(read_text(path), object_pairs_hook=unique)
+        content = json.loads(text, object_pairs_hook=unique)
+        if _SURROGATE.search(text):  # half a character is none, and cannot be written anywhere
+            json.dumps(content, ensure_ascii=False).encode()
+        return content
     except json.JSONDecodeError as error:
         raise AnnotationError(
             f"{path}, line {error.lineno}, column {error.colno}: no JSON from here on "
@@ -160,7 +164,11 @@ def read_json(path: Path) -> Any:
     except ValueError as error:
         if isinstance(error, AnnotationError):
             raise
-        raise AnnotationError(f"{path}: a number is too long ({error}).") from error
+        what = "a text is none" if isinstance(error, UnicodeError) else "a number is too long"
+        raise AnnotationError(f"{path}: {what} ({error}).") from error
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Outline(NamedTuple):

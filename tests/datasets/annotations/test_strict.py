@@ -16,6 +16,7 @@ from sklearn_kpd.exceptions import AnnotationError
         ('{"a":\n [1, }', r"line 2, column 6"),
         ("[" * 100000, "too deeply"),
         ("1" * 10000, "too long"),
+        (r'["\ud800"]', "a text is none"),
         (b"\xff\xfe\xff", "UTF-8"),
         (b'{"a": "\xe9"}', "UTF-8"),
     ],
@@ -33,6 +34,12 @@ def test_encodings(tmp_path, encoding):
     path.write_bytes('{"é": 1}'.encode(encoding))
     assert _strict.read_json(path) == {"é": 1}
     assert _strict.outline(path.read_bytes()).keys == {"é": "1"}
+
+
+def test_characters_in_two_halves(tmp_path):
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps({"\U0001f431": 1}))
+    assert _strict.read_json(path) == {"\U0001f431": 1}
 
 
 LAUGHS = '<!DOCTYPE a [<!ENTITY b "ha">' + "".join(
