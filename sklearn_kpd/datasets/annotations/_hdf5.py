@@ -1,5 +1,6 @@
 """Files of HDF5: opened with care, and tables as pandas writes them, read without pickle."""
 
+import mmap
 import pickletools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ from sklearn_kpd.exceptions import AnnotationError
 #: What a file of HDF5 begins with.
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
+#: What a heap of text and images begins with; its header and those of its objects have 16 bytes.
+_HEAP = b"GCOL\x01\0\0\0"
+_HEAP_HEADER = 16
+
 #: How large an array may be, by the bytes that the file holds of it: deflate packs no more. A
 #: damaged shape must not ask for gigabytes.
 _RATIO_LIMIT = 1100
@@ -27,6 +32,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
+        _check_heaps(path)
         with h5py.File(path, "r") as file:
             yield file
     except AnnotationError:
@@ -36,6 +42,24 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise AnnotationError(f"{path}: damaged, or no file of HDF5 ({error}).") from error
     except MemoryError as error:
         raise AnnotationError(f"{path}: damaged, an array has no sensible size.") from error
+
+
+def _check_heaps(path: Path) -> None:
+    """Walk through the heaps as HDF5 does, which never ends where an object has no size."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = content.find(_HEAP)
+        while at >= 0:
+            end = at + int.from_bytes(content[at + 8 : at + 16], "little")
+            place = at + _HEAP_HEADER
+            while place + _HEAP_HEADER <= end:
+                number = int.from_bytes(content[place : place + 2], "little")
+                size = int.from_bytes(content[place + 8 : place + 16], "little")
+                # The number 0 is the free space, whose size counts its header.
+                step = _HEAP_HEADER + -(-size // 8) * 8 if number else size
+                if step < _HEAP_HEADER or place + step > end:
+                    raise AnnotationError(f"{path}: damaged at byte {place}, in a heap of HDF5.")
+                place += step
+            at = content.find(_HEAP, at + len(_HEAP))
 
 
 def keys(path: Path) -> set[str] | None:

@@ -26,6 +26,12 @@ class Row(NamedTuple):
     fields: list[str]
 
 
+def head_text(head: bytes) -> str:
+    """Text of the first bytes of a file, of which the last character may be cut."""
+    is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return head.decode("utf-16" if is_utf16 else "utf-8-sig", errors="replace")
+
+
 def read_text(path: Path) -> str:
     """Text of a file in UTF-8, or in UTF-16 with its mark, without zero bytes."""
     content = path.read_bytes()

@@ -40,7 +40,7 @@ def is_this(path: Path, head: bytes) -> bool:
     """Whether the content begins as a table of DeepLabCut does."""
     if head.startswith(_hdf5.SIGNATURE):
         return _KEY in (_hdf5.keys(path) or ())
-    lines = head.decode("utf-8-sig", errors="replace").splitlines()[:4]
+    lines = _tables.head_text(head).splitlines()[:4]
     names = [line.split(",")[0].strip().strip('"') for line in lines]
     return any(names[: len(header)] == header for header in _HEADERS)
 

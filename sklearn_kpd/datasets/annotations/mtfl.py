@@ -18,7 +18,7 @@ _ATTRIBUTES = (2, 2, 2, 5)
 
 def is_this(path: Path, head: bytes) -> bool:
     """Whether the first line is a path and 14 numbers."""
-    fields = head.decode(errors="replace").lstrip("\ufeff").partition("\n")[0].split()
+    fields = _tables.head_text(head).partition("\n")[0].split()
     return (
         len(fields) == _N_FIELDS
         and not _tables.is_number(fields[0])

@@ -43,7 +43,7 @@ def is_this(path: Path, head: bytes) -> bool:
         keys = _hdf5.keys(path)
         # Of a damaged file nothing is known; its error is for `read` to raise.
         return keys is None or any(names <= keys for names in (_PROJECT, _ANALYSIS))
-    first = head.decode("utf-8-sig", errors="replace").partition("\n")[0]
+    first = _tables.head_text(head).partition("\n")[0]
     return [name.strip() for name in first.split(",")[:3]] == _CSV_COLUMNS
 
 

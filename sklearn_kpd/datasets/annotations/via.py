@@ -43,7 +43,7 @@ class _Region(NamedTuple):
 
 def is_this(path: Path, head: bytes) -> bool:
     """Whether the content has the columns, or the keys, of VIA."""
-    text = head.decode("utf-8-sig", errors="replace")
+    text = _tables.head_text(head)
     first = text.partition("\n")[0].strip().lstrip("#").replace('"', "")
     keys = re.findall(r'"(\w+)"\s*:', text)
     return first.split(",") == _CSV_COLUMNS or (

@@ -13,7 +13,7 @@ _N_NUMBERS = 2 * _N_POINTS + 4 + 6
 
 def is_this(path: Path, head: bytes) -> bool:
     """Whether the first line has 206 numbers, and the path of an image."""
-    fields = head.decode(errors="replace").lstrip("\ufeff").partition("\n")[0].split()
+    fields = _tables.head_text(head).partition("\n")[0].split()
     return len(fields) in (_N_NUMBERS, _N_NUMBERS + 1) and all(
         map(_tables.is_number, fields[:_N_NUMBERS])
     )

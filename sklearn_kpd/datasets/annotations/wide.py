@@ -113,7 +113,7 @@ def is_this(path: Path, head: bytes) -> bool:
     """Whether the first lines are a table with the coordinates of points, of no other format."""
     if head.startswith(_hdf5.SIGNATURE) or any(other.is_this(path, head) for other in _OTHERS):
         return False
-    text = head.decode("utf-8-sig", errors="replace")
+    text = _tables.head_text(head)
     lines = text.splitlines()[:3]
     try:
         table = _split("\n".join(lines), path)

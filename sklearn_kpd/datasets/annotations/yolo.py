@@ -212,15 +212,16 @@ def _labels(folder: Path, roots: list[str], name: str) -> list[Path] | None:
     for root in roots:
         parts = _images.parts_of(root)
         tails = [parts[start:] for start in range(len(parts) + 1)]
+    # os.path's functions say False where a name is too long, or holds what no name may.
     for tail in tails:
         place = folder.joinpath(*tail, *_images.parts_of(name))
-        if place.suffix == ".txt" and place.is_file():
+        if place.suffix == ".txt" and os.path.isfile(place):
             lines = _tables.read_text(place).split("\n")
             listed = [place.parent.joinpath(*_images.parts_of(line.strip())) for line in lines]
             files = (_exchanged(image, "images", "labels").with_suffix(".txt") for image in listed)
-            return [file for file in files if file.is_file()]
+            return [file for file in files if os.path.isfile(file)]
         labels = _exchanged(place, "images", "labels")
-        if labels != place and labels.is_dir():
+        if labels != place and os.path.isdir(labels):
             return list(_below(labels))
     return None
 
@@ -249,7 +250,7 @@ def _head(path: Path) -> bytes:
 
 def _is_labels(head: bytes) -> bool:
     """Whether the first line that is no comment is a class, a relative box, and keypoints."""
-    lines = head.decode("utf-8-sig", errors="replace").splitlines()
+    lines = _tables.head_text(head).splitlines()
     fields = next((line.split() for line in lines if line.split("#")[0].strip()), [])
     return (
         len(fields) > _N_BOX

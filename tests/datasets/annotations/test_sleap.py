@@ -329,3 +329,13 @@ def test_an_empty_file(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(AnnotationError, match="the file is empty"):
         sleap.read(path, None)
+
+
+def test_a_damaged_heap_does_not_read_for_ever(tmp_path):
+    path = tmp_path / "mice.analysis.h5"
+    write_analysis(path, np.full((2, 2, 2, 3), 1.0))
+    content = path.read_bytes()
+    at = content.index(b"D:\\mice.mp4") - 16  # the object of the heap that holds the text
+    path.write_bytes(content[:at] + bytes(16) + content[at + 16 :])
+    with pytest.raises(AnnotationError, match=f"damaged at byte {at}, in a heap"):
+        sleap.read(path, None)

@@ -129,6 +129,12 @@ def test_dialects(tmp_path, dialect):
     assert found.names_are_all is not dialect.startswith("long")
 
 
+def test_a_table_in_utf_16(tmp_path):
+    path = tmp_path / "table.txt"
+    path.write_text(TABLES["tabs"], encoding="utf-16")
+    assert read(wide, path).objects[0].points == {"nose": (1, 2.5)}
+
+
 @pytest.mark.parametrize(
     ("content", "names"),
     [
