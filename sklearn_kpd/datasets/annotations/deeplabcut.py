@@ -37,7 +37,9 @@ class _Row(NamedTuple):
 
 
 def is_this(path: Path, head: bytes) -> bool:
-    """Whether the content begins as a table of DeepLabCut does."""
+    """Whether the content begins as a table of DeepLabCut does, or a folder holds its labels."""
+    if path.is_dir():
+        return bool(_labels_below(path))
     if head.startswith(_hdf5.SIGNATURE):
         return _KEY in (_hdf5.keys(path) or ())
     lines = _tables.head_text(head).splitlines()[:4]
@@ -52,11 +54,52 @@ def read(path: Path, images: Images) -> Annotations:
     ones. In what it marked itself the points stand as they are: a likelihood says how sure a
     network was, not what a person saw. Rows are named by the paths of their images, or by the
     number of the frame in a video that the file does not name.
+
+    Of a project, or a folder of it, the labels of all videos are read, those that stand in a
+    file of HDF5 and in its copy as CSV once.
     """
+    if path.is_dir():
+        return _read_project(path)
+    return _read_file(path)
+
+
+def _read_file(path: Path) -> Annotations:
     with path.open("rb") as file:
         is_hdf5 = file.read(len(_hdf5.SIGNATURE)) == _hdf5.SIGNATURE
     columns, rows = _read_hdf5(path) if is_hdf5 else _read_csv(path)
     return _annotations(path, columns, rows)
+
+
+def _labels_below(folder: Path) -> list[Path]:
+    """The files of labels of a project, or of a folder of it."""
+    places = ["CollectedData*", "labeled-data/*/CollectedData*"]
+    if folder.name == "labeled-data":
+        places.append("*/CollectedData*")
+    found = (file for place in places for file in sorted(folder.glob(place)))
+    return [file for file in found if file.suffix.lower() in (".csv", ".h5")]
+
+
+def _read_project(folder: Path) -> Annotations:
+    merged = Annotations([], {})
+    seen: dict[str | None, Path] = {}
+    for file in _labels_below(folder):
+        twin = file.with_suffix(".h5")
+        if file != twin and twin.is_file():
+            merged.left_out.append((str(file), f"a copy of {twin.name}"))
+            continue
+        found = _read_file(file)
+        if merged.names not in ({}, found.names):
+            raise AnnotationError(f"{file}: its body parts are not those of the files before.")
+        merged.names = found.names
+        merged.left_out += found.left_out
+        merged.objects += found.objects
+        for image in dict.fromkeys(item.image for item in found.objects):
+            if image in seen:
+                raise AnnotationError(
+                    f"{file}: {image} is labelled in {seen[image]}, too; keep one of them."
+                )
+            seen[image] = file
+    return merged
 
 
 def _read_hdf5(path: Path) -> tuple[list[tuple[str, ...]], list[_Row]]:

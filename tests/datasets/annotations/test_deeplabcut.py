@@ -110,6 +110,15 @@ def test_real_predictions_of_several_animals(ending):
     assert set(points[0, "ind2"]) == {"snout", "left ear", "right ear"}
 
 
+@pytest.mark.parametrize("folder", ["", "/labeled-data", "/labeled-data/m4s1"])
+def test_real_project_with_copies(folder):
+    found = read(deeplabcut, real(f"deeplabcut/openfield{folder}"))
+    assert len(found.objects) == 116
+    [(where, reason)] = found.left_out
+    assert where.endswith("CollectedData_Pranav.csv")
+    assert reason == "a copy of CollectedData_Pranav.h5"
+
+
 SINGLE = """\
 scorer,Me,Me,Me,Me
 bodyparts,nose,nose,tail end,tail end
@@ -268,3 +277,33 @@ def test_a_file_of_hdf5_that_is_cut_off(tmp_path, part):
     path.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(AnnotationError, match="labels.h5"):
         deeplabcut.read(path, None)
+
+
+def write_project(folder, **videos):
+    for video, content in videos.items():
+        place = folder / "labeled-data" / video
+        place.mkdir(parents=True)
+        (place / "CollectedData_Me.csv").write_text(content)
+
+
+def test_project(tmp_path):
+    write_project(tmp_path, v=SINGLE, w=SINGLE.replace("/v/", "/w/").replace("\\v", "\\w"))
+    found = read(deeplabcut, tmp_path)
+    assert [item.image for item in found.objects] == [
+        f"labeled-data/{video}/{image}.png" for video in "vw" for image in "ab"
+    ]
+    assert found.names == {None: ("nose", "tail end")}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (SINGLE, "labeled-data/v/a.png is labelled in"),
+        (SINGLE.replace("nose", "snout"), "its body parts are not those of the files before"),
+    ],
+)
+def test_a_project_that_contradicts_itself(tmp_path, content, message):
+    write_project(tmp_path, v=SINGLE, w=content)
+    with pytest.raises(AnnotationError, match=message) as raised:
+        read(deeplabcut, tmp_path)
+    assert str(raised.value).startswith(str(tmp_path / "labeled-data/w"))
