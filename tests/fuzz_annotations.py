@@ -46,6 +46,11 @@ HOSTILE_TEXTS = [
     "&lt;", "true", "None", "0x1f",
 ]  # fmt: skip
 
+#: Where an image's name stands: another image's there would be what the file says.
+IMAGE_KEYS = (
+    "file_name", "image", "imagePath", "img_path", "path", "filename", "file_upload", "file", "name",
+)  # fmt: skip
+
 
 class Seed(NamedTuple):
     """A file to mutate: what to load, how, and what it holds."""
@@ -97,20 +102,21 @@ def seeds(folder):
     for file, target in [*generated(folder), *real(folder)]:
         for options in ({}, {"missing_value": -1.0}):
             with contextlib.suppress(ValueError, FileNotFoundError):
-                found.append(Seed(file, target, options, triples(load(target, options))))
+                options = {**options, **category_of(target, options)}
+                content = load_annotations(target, **options)
+                found.append(Seed(file, target, options, triples(content)))
                 break
     return found
 
 
-def load(target, options):
-    """Read a file, of its first category if these differ."""
+def category_of(target, options):
+    """The first category of a file, as an option, if those that it has differ."""
     try:
-        return load_annotations(target, **options)
+        load_annotations(target, **options)
     except AnnotationError as error:
         category = re.search(r"different keypoints \('(.*?)' has", str(error))
-        if category is None:
-            raise
-        return load_annotations(target, category=category[1], **options)
+        return {"category": category[1]} if category else {}
+    return {}
 
 
 def triples(found):
@@ -182,7 +188,7 @@ def change_json(data, rng):
     kind = rng.choice(["drop", "replace", "replace", "swap", "double"])
     if kind == "drop":
         del container[key]
-    elif kind == "replace":
+    elif kind == "replace" or (kind == "swap" and key in IMAGE_KEYS):
         container[key] = copy.deepcopy(rng.choice(HOSTILE))
     elif kind == "double":
         if isinstance(container, list):
@@ -214,7 +220,7 @@ def change_xml(data, rng):
         draw = rng.random()
         if draw < 0.3:
             del child.attrib[key]
-        elif draw < 0.6:
+        elif draw < 0.6 and not (child.tag == "image" and key in IMAGE_KEYS):
             child.set(key, rng.choice(others))
         else:
             child.set(key, rng.choice(HOSTILE_TEXTS))
@@ -280,9 +286,13 @@ def outcome(seed, data):
         with time_limit(TIME_LIMIT), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             seed.file.write_bytes(data)
-            found = load(seed.target, seed.options)
-    except AnnotationError as error:
+            found = load_annotations(seed.target, **seed.options)
+    except (AnnotationError, ValueError) as error:
         text = str(error)
+        if type(error) is ValueError and text.startswith("category="):
+            return "refused"  # the mutation took the category away
+        if not isinstance(error, AnnotationError):
+            return f"{type(error).__name__}: {error}"
         fine = str(seed.file.parent) in text or str(seed.target.parent) in text
         return "refused" if fine and "\n" not in text else f"an error without place: {text}"
     except BaseException as error:

@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from PIL import Image, UnidentifiedImageError
@@ -16,6 +17,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", "
 
 #: Folders that hold annotations alone, beside those of the images.
 _FOLDERS_OF_LABELS = ("annotations", "annotation", "annot", "ann", "labels", "json", "xml")
+
+#: What a path begins with that says nothing of where the image is here: a drive, an address, a
+#: root, a folder above.
+_ELSEWHERE = re.compile(r"[^/\\\\]*:|[/\\\\]|[.][.]")
 
 _EXIF_ORIENTATION = 274
 _TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
@@ -36,6 +41,7 @@ class Images:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root
+        self._known_folders: dict[Any, list[tuple[Path, tuple[str, ...]]]] = {}
 
     def find(self, name: str, file: Path) -> Path | None:
         """Path of the image that the file of annotations calls so; None if there is none.
@@ -68,17 +74,20 @@ class Images:
             )
         return size
 
-    def _folders(self, file: Path) -> Iterable[Path]:
-        return [self.root] if self.root else _folders_beside(file)
+    def _folders(self, file: Path) -> list[tuple[Path, tuple[str, ...]]]:
+        """Folders to look in that there are, and the names of those that each lies in."""
+        key = file.parent, file.stem
+        if key not in self._known_folders:
+            folders = [self.root] if self.root else dict.fromkeys(_folders_beside(file))
+            self._known_folders[key] = [(f, f.resolve().parts) for f in folders if f.is_dir()]
+        return self._known_folders[key]
 
     def _exact(self, name: str, file: Path) -> Path | None:
         """The image at the place that the name says, seen from one of the folders."""
-        name = name.replace("\\", "/")
-        for folder in self._folders(file):
-            for candidate in _with_suffixes(folder / name) if name else ():
-                if _is_file(candidate):
-                    return candidate
-        return None
+        if not name:
+            return None
+        found = (_image_at(folder, name.replace("\\", "/")) for folder, _ in self._folders(file))
+        return next(filter(None, found), None)
 
     def _by_tail(self, name: str, file: Path) -> Path | None:
         """The image that has the longest tail of the name's path.
@@ -87,15 +96,14 @@ class Images:
         which says what distinguishes its images, only those that the folder itself lies in.
         """
         parts = parts_of(name)
-        is_relative = re.match(r"[^/\\]*:|[/\\]|[.][.]", name) is None
-        for folder in self._folders(file):
-            above = folder.resolve().parts
+        is_relative = _ELSEWHERE.match(name) is None
+        for folder, above in self._folders(file):
             for start in range(len(parts)):
                 if is_relative and start and above[-start:] != parts[:start]:
                     continue
-                for candidate in _with_suffixes(folder.joinpath(*parts[start:])):
-                    if _is_file(candidate):
-                        return candidate
+                found = _image_at(folder, "/".join(parts[start:]))
+                if found:
+                    return found
         return None
 
     def _by_search(self, parts: tuple[str, ...], name: str, file: Path) -> Path | None:
@@ -170,15 +178,14 @@ def _folders_beside(file: Path) -> Iterator[Path]:
         yield folder.parent
 
 
-def _with_suffixes(path: Path) -> Iterator[Path]:
-    yield path
-    if path.suffix.lower() not in SUFFIXES:
-        for suffix in SUFFIXES:
-            yield path.with_name(path.name + suffix)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long, or with a zero byte
-        return False
+def _image_at(folder: Path, name: str) -> Path | None:
+    """The file of a name below a folder, or the image that has one more ending."""
+    path = os.path.join(folder, name)
+    has_suffix = name.lower().endswith(SUFFIXES)
+    for suffix in ("",) if has_suffix else ("", *SUFFIXES):
+        try:
+            if os.path.isfile(path + suffix):
+                return Path(path + suffix)
+        except ValueError:  # a zero byte
+            return None
+    return None
