@@ -48,7 +48,8 @@ HOSTILE_TEXTS = [
 
 #: Where an image's name stands: another image's there would be what the file says.
 IMAGE_KEYS = (
-    "file_name", "image", "imagePath", "img_path", "path", "filename", "file_upload", "file", "name",
+    "file_name", "image", "imagePath", "img_path", "path", "filename", "file_upload", "file",
+    "name",
 )  # fmt: skip
 
 
@@ -150,9 +151,10 @@ def splice(data, rng):
 
 
 def change_lines(data, rng):
+    """Other lines; two that are exchanged may change two objects, unless a line is an object."""
     lines = data.splitlines(keepends=True)
     at = rng.randrange(len(lines))
-    kind = rng.choice(["drop", "double", "swap", "cut"])
+    kind = rng.choice(["drop", "double", "cut", *["swap"] * (data[:1] not in b"{[<")])
     if kind == "drop":
         del lines[at]
     elif kind == "double":

@@ -12,8 +12,8 @@ from sklearn_kpd.datasets.annotations._strict import (
     edges_from_indices,
     image_size,
     member,
-    number,
     outline,
+    point,
     read_json,
     short,
 )
@@ -104,10 +104,7 @@ def _read_results(path: Path, content: list[Any]) -> Annotations:
             Annotated(
                 image=_identifier(member(item, "image_id", (int, float, str), where), where),
                 points={
-                    name: (
-                        number(values[3 * k], f"{where}, keypoint {name}"),
-                        number(values[3 * k + 1], f"{where}, keypoint {name}"),
-                    )
+                    name: point(values[3 * k], values[3 * k + 1], name, where)
                     for k, name in enumerate(names)
                 },
                 where=where,
@@ -237,8 +234,7 @@ def _points(
             )
         if v == _ABSENT:
             continue
-        place = f"{where}, keypoint {name}"
-        points[name] = number(x, place), number(y, place)
+        points[name] = point(x, y, name, where)
         if v == _HIDDEN:
             hidden.add(name)
     return points, frozenset(hidden)
