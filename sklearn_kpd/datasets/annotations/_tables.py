@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]{1,3})?")
 
 #: What stands in a field that holds nothing, in lower case.
-_EMPTY = ("", "nan", "na", "n/a", "null", "none", "<na>")
+_EMPTY = frozenset(["", "nan", "na", "n/a", "null", "none", "<na>"])
 
 
 class Row(NamedTuple):
@@ -96,11 +96,10 @@ def is_number(text: str) -> bool:
 
 def number(text: str, where: str, *, decimal: str = ".") -> float:
     """Read a finite number; NaN where the field is empty."""
-    text = text.strip()
     if is_empty(text):
         return math.nan
     if decimal == ",":
-        if "." in text and "," not in text and not text.startswith("."):
+        if "." in text and "," not in text:
             raise AnnotationError(
                 f"{where}: {_strict.short(text)} has a decimal point where other numbers of the "
                 "file have a decimal comma; write all of them in one way."
