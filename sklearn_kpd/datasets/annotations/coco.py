@@ -128,6 +128,7 @@ def _identifier(value: Any, where: str) -> str:
 def _files(path: Path, images: list[Any]) -> dict[str, tuple[str, tuple[int, int] | None]]:
     """Name and size of each image by its id."""
     found: dict[str, tuple[str, tuple[int, int] | None]] = {}
+    keys: dict[str, str] = {}
     for at, image in enumerate(images):
         where = f"{path}, images[{at}]"
         key = _identifier(member(image, "id", (int, float, str), where), where)
@@ -138,6 +139,11 @@ def _files(path: Path, images: list[Any]) -> dict[str, tuple[str, tuple[int, int
             raise AnnotationError(
                 f"{where}: the images {short(found[key][0])} and {short(name)} both have the id "
                 f"{key}, so that nothing tells whose an annotation is; give each an id of its own."
+            )
+        if keys.setdefault(name, key) != key:
+            raise AnnotationError(
+                f"{where}: the images with the ids {keys[name]} and {key} are both called "
+                f"{short(name)}; put their folders before the names."
             )
     return found
 

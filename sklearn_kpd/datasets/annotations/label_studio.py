@@ -186,12 +186,12 @@ def _regions(task: _Task, left_out: list[tuple[str, str]]) -> _Regions:
         if kind == "relation":
             relations.append(result)
             continue
-        key = str(result.get("id", f"#{at}"))
-        if key in found.marks or key in found.shapes:
-            raise AnnotationError(f"{where}: another result has the id {key!r} too.")
         if kind not in ("keypointlabels", "rectanglelabels", "polygonlabels"):
             left_out.append((where, f"{kind!r} has no keypoints"))
             continue
+        key = str(result.get("id", f"#{at}"))
+        if key in found.marks or key in found.shapes:
+            raise AnnotationError(f"{where}: another result has the id {key!r} too.")
         size = image_size(result.get("original_height"), result.get("original_width"), where)
         if found.size not in (None, size):
             raise AnnotationError(f"{where}: results of one image give it different sizes.")
