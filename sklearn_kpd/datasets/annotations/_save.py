@@ -16,8 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sklearn_kpd.datasets.annotations._images import shown_size
-from sklearn_kpd.datasets.annotations._records import Box, Point
-from sklearn_kpd.datasets.annotations.wide import WRITTEN
+from sklearn_kpd.datasets.annotations._records import WRITTEN, Box, Point
 from sklearn_kpd.keypoints import check_keypoints
 
 _BOX = ["left", "top", "right", "bottom"]

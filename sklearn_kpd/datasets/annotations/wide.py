@@ -17,7 +17,7 @@ from sklearn_kpd.datasets.annotations import (
     yolo,
 )
 from sklearn_kpd.datasets.annotations._images import Images
-from sklearn_kpd.datasets.annotations._records import Annotated, Annotations, Box
+from sklearn_kpd.datasets.annotations._records import WRITTEN, Annotated, Annotations, Box
 from sklearn_kpd.exceptions import AnnotationError
 
 #: What columns other than those of keypoints are called; the first of a list goes before others.
@@ -78,9 +78,6 @@ _RELATIVE = (-0.5, 1.5)
 #: The columns of MUCT, which writes (0, 0) for a point that is not available.
 _MUCT = ["name", "tag", *(f"{axis}{number:02}" for number in range(76) for axis in "xy")]
 _MUCT_POINTS = (68, 76)
-
-#: The first columns of the tables that `save_annotations` writes, which are in pixels.
-WRITTEN = ["path", "left", "top", "right", "bottom", "category"]
 
 _WORDS = {"yes": 2, "true": 2, "no": 1, "false": 1}
 
