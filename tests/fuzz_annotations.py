@@ -49,7 +49,7 @@ HOSTILE_TEXTS = [
 #: Where an image's name stands: another image's there would be what the file says.
 IMAGE_KEYS = (
     "file_name", "image", "imagePath", "img_path", "path", "filename", "file_upload", "file",
-    "name",
+    "name", "data",
 )  # fmt: skip
 
 

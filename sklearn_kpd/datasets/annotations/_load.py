@@ -394,7 +394,10 @@ def _factors(
             "image's pixels and remove the EXIF orientation, if it was annotated unturned."
         )
     x, y = width / said_width, height / said_height
-    if abs(x / y - 1) >= 1 / min(height, width, said_height, said_width):  # not from rounding
+    # One of the two sizes may have been rounded, to half a pixel of an image worth labelling.
+    smaller = abs(x - y) <= 0.5 / said_width + 0.5 / said_height
+    larger = abs(1 / x - 1 / y) <= 0.5 / width + 0.5 / height
+    if not (smaller or larger) or abs(x / y - 1) > 0.1:
         raise AnnotationError(
             f"{says} {found} has {width} × {height}: not the image that was annotated."
         )

@@ -126,10 +126,12 @@ def test_sizes_are_rounded(tmp_path, picture, size):
     assert load_annotations(file).target.iloc[0, 0] == 10 * 500 / size[1]
 
 
-def test_another_size_of_other_proportions(tmp_path, picture):
+@pytest.mark.parametrize("size", [(80, 62), (40, 29), (1, 30), (40, 1), (1, 1000), (2, 1)])
+def test_another_size_of_other_proportions(tmp_path, picture, size):
     picture("a.jpg", width=30, height=40)
-    file = coco(tmp_path / "file.json", ["a.jpg"], size=(80, 63))
-    with pytest.raises(AnnotationError, match="63 × 80 pixels in the file, but .* 30 × 40"):
+    file = coco(tmp_path / "file.json", ["a.jpg"], size=size)
+    message = f"{size[1]} × {size[0]} pixels in the file, but .* 30 × 40"
+    with pytest.raises(AnnotationError, match=message):
         load_annotations(file)
 
 
