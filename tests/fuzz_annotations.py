@@ -46,10 +46,11 @@ HOSTILE_TEXTS = [
     "&lt;", "true", "None", "0x1f",
 ]  # fmt: skip
 
-#: Where an image's name stands: another image's there would be what the file says.
+#: Where an image's name stands, or all that is on an image: another image's there would be what
+#: the file says.
 IMAGE_KEYS = (
     "file_name", "image", "imagePath", "img_path", "path", "filename", "file_upload", "file",
-    "name", "data",
+    "name", "data", "result", "predictions", "annotations",
 )  # fmt: skip
 
 
