@@ -223,8 +223,10 @@ DAMAGED = {
     HEADER + ",1,2,3,4\n": "line 2: the path of the image is missing",
     HEADER + 'a.png,1,2,3,"4\n': "line 2: unexpected end of data",
     HEADER.replace("tail_x", "nose_x") + "a.png,1,2,3,4\n": "'nose_x' is there more than once",
-    HEADER.replace("tail_y", "tail_z") + "a.png,1,2,3,4\n": "'tail_x' has no counterpart",
-    HEADER.replace("tail_x", "nose.x") + "a.png,1,2,3,4\n": "both the x of one keypoint",
+    HEADER.replace("tail_y", "tail_z")
+    + "a.png,1,2,3,4\n": "'tail_x', but none for the y of the keypoint 'tail'",
+    HEADER.replace("tail_x", "nose.x")
+    + "a.png,1,2,3,4\n": "'nose_x' and 'nose.x' both hold the x",
     HEADER.replace("path", "weight") + "a.png,1,2,3,4\n": "no column has the paths",
     HEADER.replace(",", ";") + "a.png;1,5;2;3.5;4\n": "a decimal point where other numbers",
     "path,a_x,a_y,a_v\n1.png,1,2,3\n": "line 2, a: visible is 3",
