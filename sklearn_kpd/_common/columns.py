@@ -132,7 +132,7 @@ def find_keypoints(labels: Sequence[str]) -> Columns:
     readings = [usual or other for usual, other in zip(*conventions, strict=True)]
     known = {r[0] for r in readings if r is not None and r[1] in ("x", "y")}
     places = [at for at, r in enumerate(readings) if r is not None and r[0] in known]
-    found = _grouped([labels[at] for at in places], [readings[at] for at in places])  # type: ignore[misc]
+    found = _grouped([labels[at] for at in places], [readings[at] for at in places])
     back = np.array([*places, -1], dtype=np.intp)
     return Columns(found.names, back[found.coordinates], back[found.visibility])
 
