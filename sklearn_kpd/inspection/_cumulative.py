@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
+from sklearn_kpd.inspection._grid import figure_and_axes
 from sklearn_kpd.keypoints import FloatArray, last_step
 from sklearn_kpd.metrics import area_under_cumulative_error, cumulative_error_curve
 from sklearn_kpd.metrics._scorers import name_predictions
@@ -77,9 +77,8 @@ class CumulativeErrorDisplay:
         -------
         self
         """
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 4), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.figure_, ax = figure_and_axes(ax, (6, 4))
+        self.ax_ = ax
         label = self.name
         if self.area is not None:
             area = f"AUC = {self.area:.2f}"

@@ -3,11 +3,10 @@
 import warnings
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from sklearn_kpd.images import Array
-from sklearn_kpd.inspection._grid import mean_image, read_points, show_face
+from sklearn_kpd.inspection._grid import figure_and_axes, mean_image, read_points, show_face
 from sklearn_kpd.keypoints import FloatArray, check_keypoints, last_step
 from sklearn_kpd.metrics import keypoint_root_mean_squared_error
 from sklearn_kpd.metrics._scorers import name_predictions
@@ -76,9 +75,8 @@ class KeypointErrorDisplay:
         from matplotlib.collections import PatchCollection
         from matplotlib.patches import Circle
 
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 5.2), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.figure_, ax = figure_and_axes(ax, (6, 5.2))
+        self.ax_ = ax
         known = np.flatnonzero(np.isfinite(self.errors))
         if self.image is not None:
             show_face(ax, self.image)

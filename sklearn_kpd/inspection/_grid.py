@@ -1,9 +1,11 @@
-"""What the displays share: a grid of faces, and keypoints on them."""
+"""What the displays share: figures and legends, a grid of faces, and keypoints on them."""
 
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from sklearn_kpd.images import Array, as_images, grey_level_gain, pieces, to_grey_levels
 from sklearn_kpd.keypoints import FloatArray, align, check_keypoints
@@ -40,6 +42,22 @@ def read_points(y: Any, like: Any = None) -> FloatArray:
         keypoints = align(keypoints, check_keypoints(like).names)
     values = keypoints.values
     return values.reshape(len(values), -1, 2)
+
+
+def figure_and_axes(ax: Any, size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """The user's axes and their figure, or new ones of a size in inches."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=size, layout="constrained")
+    return ax.figure, ax
+
+
+def legend_below(figure: Figure, ax: Axes, n_columns: int) -> None:
+    """One legend for all faces, below them: what `ax` shows, on grey, as some marks are bright."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=n_columns, facecolor="0.35",
+        labelcolor="white", fontsize=8,
+    )  # fmt: skip
 
 
 def face_axes(images: Array, columns: int, ax: Any) -> tuple[Any, FloatArray]:

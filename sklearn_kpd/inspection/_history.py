@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import NullFormatter
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_kpd.inspection._grid import figure_and_axes
 from sklearn_kpd.keypoints import last_step
 
 
@@ -55,9 +56,8 @@ class HistoryDisplay:
         if metric not in self.history:
             known = [name for name in self.history if not name.startswith("val_")]
             raise ValueError(f"metric={metric!r} is not in the history; it holds {known}.")
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 4), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.figure_, ax = figure_and_axes(ax, (6, 4))
+        self.ax_ = ax
         self.lines_ = []
         for key, label in ((metric, "training"), (f"val_{metric}", "validation")):
             if key in self.history:
@@ -66,7 +66,7 @@ class HistoryDisplay:
         ax.set(xlabel="Epoch", ylabel="RMSE (pixels)" if metric == "rmse" else metric.capitalize())
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_formatter("{x:g}" if metric == "rmse" else plt.NullFormatter())
+        ax.yaxis.set_minor_formatter("{x:g}" if metric == "rmse" else NullFormatter())
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(visible=True, which="both", alpha=0.3)
         ax.legend()

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from sklearn_kpd.images import Array
+from sklearn_kpd.inspection._grid import figure_and_axes
 from sklearn_kpd.keypoints import check_keypoints
 
 
@@ -68,10 +68,9 @@ class MissingLabelDisplay:
         self
         """
         n_patterns, n_keypoints = self.patterns.shape
-        if ax is None:
-            size = 0.42 * n_keypoints + 2.2, 0.3 * n_patterns + 2.6
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        size = 0.42 * n_keypoints + 2.2, 0.3 * n_patterns + 2.6
+        self.figure_, ax = figure_and_axes(ax, size)
+        self.ax_ = ax
         self.image_ = ax.imshow(self.patterns, cmap="Blues", vmin=0, vmax=1.6, aspect="auto")
         names = range(n_keypoints) if self.names is None else self.names
         ax.set_xticks(

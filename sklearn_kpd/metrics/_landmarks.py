@@ -155,7 +155,7 @@ def failure_rate(
     0.5
     """
     errors = _measured(y_true, y_pred, normalize, keypoint_names)
-    return float(np.mean(errors > _check_threshold(threshold, "threshold")))
+    return share_of_failures(errors, threshold)
 
 
 def cumulative_error_curve(
@@ -225,7 +225,7 @@ def area_under_cumulative_error(
     0.75
     """
     errors = _measured(y_true, y_pred, normalize, keypoint_names)
-    return float(np.mean(np.maximum(0, 1 - errors / _check_threshold(threshold, "threshold"))))
+    return share_of_area(errors, threshold)
 
 
 def percentage_correct_keypoints(
@@ -330,6 +330,21 @@ neg_normalized_mean_error = make_keypoint_scorer(normalized_mean_error, greater_
 neg_failure_rate = make_keypoint_scorer(failure_rate, greater_is_better=False)
 area_under_cumulative_error_scorer = make_keypoint_scorer(area_under_cumulative_error)
 percentage_correct_keypoints_scorer = make_keypoint_scorer(percentage_correct_keypoints)
+
+
+def share_of_failures(errors: FloatArray, threshold: float) -> float:
+    """Failure rate of normalised errors, none of them NaN."""
+    return float(np.mean(errors > _check_threshold(threshold, "threshold")))
+
+
+def share_of_area(errors: FloatArray, threshold: float) -> float:
+    """Area under the cumulative curve of normalised errors, none of them NaN."""
+    return float(np.mean(np.maximum(0, 1 - errors / _check_threshold(threshold, "threshold"))))
+
+
+def face_root_mean_squared_error(true: FloatArray, pred: FloatArray) -> FloatArray:
+    """RMSE of each face over its labelled values, (n, k, 2) to (n,); NaN where there is none."""
+    return np.sqrt(_mean_of_labelled(((pred - true) ** 2).reshape(len(true), -1)))
 
 
 def _distances(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
