@@ -51,6 +51,7 @@ def take(images: Any, rows: Any, gain: float) -> Any:
     Returns
     -------
     ndarray or CropBatch
+        Grey levels, or what they are made of.
     """
     if hasattr(images, "batch"):
         return images.batch(rows)
@@ -163,6 +164,7 @@ def stacked(X: Any) -> Any:
     Returns
     -------
     array-like
+        The same images, of which NumPy can make an array.
 
     Raises
     ------
@@ -326,9 +328,7 @@ def _is_one_image(shape: tuple[int, ...], fitted: ImageShape) -> bool:
 def _check_size(name: str, shape: ImageShape, fitted: ImageShape) -> None:
     if shape == fitted:
         return
-    found = (
-        f"X holds images of {_text(shape)}, but {name} was fitted on images of {_text(fitted)}: "
-    )
+    found = f"X holds images of {_shape_in_words(shape)}, but {name} was fitted on images of {_shape_in_words(fitted)}: "
     if shape[:2] != fitted[:2]:
         raise ValueError(found + f"resize them and y alike; {_CROP}.")
     if fitted[2] == 1:
@@ -391,10 +391,10 @@ def _shaped(X: Array, image_shape: tuple[int, ...] | None) -> Array:
     else:
         shape = _nd_shape(X.shape)
         if 0 in shape:
-            raise ValueError(f"X holds images with no pixels, of {_text(shape)}.")
+            raise ValueError(f"X holds images with no pixels, of {_shape_in_words(shape)}.")
         if image_shape is not None and shape != _flat_shape(int(np.prod(shape)), image_shape):
             raise ValueError(
-                f"image_shape={image_shape} does not fit X, images of {_text(shape)}."
+                f"image_shape={image_shape} does not fit X, images of {_shape_in_words(shape)}."
             )
     return X.reshape(len(X), *shape)
 
@@ -439,5 +439,5 @@ def _flat_shape(n_features: int, image_shape: tuple[int, ...] | None) -> ImageSh
     return height, width, channels
 
 
-def _text(shape: ImageShape) -> str:
+def _shape_in_words(shape: ImageShape) -> str:
     return "x".join(map(str, shape)) + " (height x width x channels)"

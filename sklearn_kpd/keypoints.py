@@ -381,6 +381,7 @@ def mirror(points: FloatArray, width: int, permutation: npt.NDArray[np.intp]) ->
     Returns
     -------
     ndarray of shape (n, k, 2)
+        Pixels of the mirrored image, each keypoint in its new place.
 
     Examples
     --------
@@ -410,6 +411,7 @@ def to_units(values: FloatArray, image_size: tuple[int, int]) -> FloatArray:
     Returns
     -------
     ndarray of the same shape
+        Network units.
 
     Examples
     --------
@@ -488,6 +490,7 @@ def out_of_frame(points: FloatArray, image_size: tuple[int, int]) -> npt.NDArray
     Returns
     -------
     ndarray of shape (...), bool
+        True where a point lies beyond.
 
     Examples
     --------

@@ -344,7 +344,7 @@ class KeypointRegressor(KerasRegressorBase):
         # 1 validate
         goes_on = goes_on and hasattr(self, "model_")
         self._check_parameters()
-        learnt, data = self._read(X, y, sample_weight, groups, reset=not goes_on)
+        learnt, data = self._read_data(X, y, sample_weight, groups, reset=not goes_on)
         held_out = learnt._read_held_out(X_val, y_val)
         run = learnt._plan(data, goes_on=goes_on, whole=whole)
 
@@ -353,7 +353,7 @@ class KeypointRegressor(KerasRegressorBase):
         split = make_split(data, share, learnt._split_seed, self.missing)
         schemes = learnt._find_schemes(data.values[split.rows], reset=not goes_on)
 
-        # 3 pixels ▶ network units, and 4 batches, each drawn anew
+        # 3 batches, each drawn anew, in network units
         sizes = {"batch_size": self.batch_size}
         training = training_batches(data, split, schemes, run, sampling=self.sampling, **sizes)
         if held_out is None:
@@ -362,10 +362,12 @@ class KeypointRegressor(KerasRegressorBase):
             rows = np.flatnonzero(~np.isnan(held_out.values).all(axis=1))
         validation = validation_batches(held_out, rows, schemes, **sizes)
 
-        # 5 masked loss ▶ Keras ▶ history_
+        # 4 the network, its masked loss and its optimizer
         n_batches = run.epochs * len(training)
         if not goes_on:
             learnt._build(training, data.values.shape[1], n_batches)
+
+        # 5 Keras ▶ history_
         callbacks = make_callbacks(self.callbacks, self._routed("callbacks"))
         callbacks += schedule_callbacks(
             learnt.model_,
@@ -397,7 +399,7 @@ class KeypointRegressor(KerasRegressorBase):
                 "gradients wrongly where labels are missing: fit outside of its scope."
             )
 
-    def _read(
+    def _read_data(
         self,
         X: Any,
         y: Any,
@@ -672,6 +674,7 @@ class KeypointRegressor(KerasRegressorBase):
         Returns
         -------
         float
+            1 is perfect, 0 what the column means reach.
         """
         check_is_fitted(self)
         keypoints = self._check_targets(check_keypoints(y), reset=False)

@@ -137,7 +137,7 @@ def mirror_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
     >>> mirror_pairs(["LeftEye", "nose", "RightEye", "eye_corner.L", "eye_corner.R"])
     [(0, 2), (3, 4)]
     """
-    readings = [_read(name) for name in names]
+    readings = [_read_name(name) for name in names]
     index: dict[tuple[str, ...], int] = {}
     for i, reading in enumerate(readings):
         if reading.sides and index.setdefault(reading.words, i) != i:
@@ -171,7 +171,7 @@ def sides(names: Sequence[str]) -> list[str]:
     >>> sides(["LeftEye", "nose", "right_eye_left_corner"])
     ['left', 'middle', 'right']
     """
-    readings = [_read(name) for name in names]
+    readings = [_read_name(name) for name in names]
     found = [reading.sides[0] if reading.sides else "middle" for reading in readings]
     try:
         pairs = _letter_pairs(names, readings)
@@ -182,9 +182,9 @@ def sides(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _read(name: str) -> _Reading:
+def _read_name(name: str) -> _Reading:
     words, sides, spans = [], [], []
-    pieces = list(_pieces(name))
+    pieces = list(_word_spans(name))
     for start, end in pieces:
         word = name[start:end].lower()
         if word in ("l", "r") and len(pieces) > 1:
@@ -196,7 +196,7 @@ def _read(name: str) -> _Reading:
     return _Reading(tuple(words), tuple(sides), tuple(spans))
 
 
-def _pieces(name: str) -> Iterator[tuple[int, int]]:
+def _word_spans(name: str) -> Iterator[tuple[int, int]]:
     """Where the words of a name stand; 'left' and 'right' in a word are words of their own."""
     for word in _WORD.finditer(name):
         start, end = word.span()

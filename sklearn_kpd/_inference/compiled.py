@@ -28,6 +28,7 @@ def infer(model: keras.Model, images: Array) -> Array:
     Returns
     -------
     ndarray of shape (n, n_outputs), float32
+        Network units.
     """
     images = images.astype(np.float32, copy=False)
     if not IS_TENSORFLOW:

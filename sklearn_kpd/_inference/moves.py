@@ -63,6 +63,7 @@ def flip_averaged(predict: Predict, images: Array, permutation: Any) -> FloatArr
     Returns
     -------
     ndarray of shape (n, 2 * k)
+        Mean of what is found in each image and in its mirror image, network units.
     """
     matrix = flip_matrices(np.array([True]), images.shape[1:3])[0]
     return (predict(images) + predict_moved(predict, images, matrix, permutation)) / 2

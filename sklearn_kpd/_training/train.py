@@ -74,6 +74,7 @@ def train(
     Returns
     -------
     Outcome
+        The history, and whether Ctrl-C ended the training.
 
     Raises
     ------

@@ -64,6 +64,7 @@ class Augmentation:
         Returns
         -------
         Augmentation
+            The same, but for which keypoints swap in a flip.
         """
         if self.permutation is None:
             return self
@@ -86,7 +87,9 @@ class Augmentation:
         Returns
         -------
         images : ndarray of the same shape and dtype
+            Moved and disturbed.
         points : ndarray of shape (n, k, 2)
+            Moved likewise; pixels.
         """
         if not self.active or not len(images):
             return images, points

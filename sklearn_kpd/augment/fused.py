@@ -51,7 +51,9 @@ def apply_draw(
     Returns
     -------
     images : ndarray of the same shape and dtype
+        Moved and disturbed.
     points : ndarray of shape (n, k, 2)
+        Moved likewise; pixels.
     """
     points = move_labels(points, draw, permutation)
     images = warp(images, draw.matrices, border)
@@ -89,6 +91,7 @@ def warp(images: Array, matrices: FloatArray | None, border: Border) -> Array:
     Returns
     -------
     ndarray of the same shape and dtype
+        Moved.
     """
     if hasattr(images, "warped"):  # pieces of photographs: one warp for crop and augmentation
         return images.warped(matrices)
@@ -130,7 +133,9 @@ def displace(
     Returns
     -------
     images : ndarray of the same shape and dtype
+        Deformed.
     points : ndarray of shape (n, k, 2)
+        Moved likewise; pixels.
     """
     flat = _drop_single_channel(images)
     warped = np.empty_like(flat)
@@ -233,6 +238,7 @@ def change_grey_levels(
     Returns
     -------
     ndarray of the same shape and dtype
+        Brighter or darker, with more contrast or less, and with noise.
     """
     if gain is None and offset is None and noise is None:
         return images

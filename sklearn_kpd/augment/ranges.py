@@ -65,6 +65,7 @@ def resolve_ranges(magnitudes: dict[str, Any], strength: float) -> dict[str, Ran
     Returns
     -------
     dict of str to (float, float)
+        The lowest and the highest value; none for what does nothing.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def resolve_ranges(magnitudes: dict[str, Any], strength: float) -> dict[str, Ran
     ranges = {}
     for name, value in magnitudes.items():
         operation = OPERATIONS[name]
-        low, high = _read(name, value, operation)
+        low, high = _range_of(name, value, operation)
         low, high = (operation.neutral + strength * (v - operation.neutral) for v in (low, high))
         if low < operation.low or high > operation.high:
             raise ValueError(
@@ -93,7 +94,7 @@ def resolve_ranges(magnitudes: dict[str, Any], strength: float) -> dict[str, Ran
     return ranges
 
 
-def _read(name: str, value: Any, operation: Operation) -> Range:
+def _range_of(name: str, value: Any, operation: Operation) -> Range:
     if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
         if not number >= 0:  # NaN is refused too

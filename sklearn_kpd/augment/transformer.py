@@ -238,7 +238,7 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
     >>> X, y = make_faces(20, random_state=0)
     >>> pipe = Pipeline([
     ...     ("augment", AugmentTransformer(rotation=15, scale=0.1, flip=0.5)),
-    ...     ("cnn", KeypointRegressor("cnn", epochs=1, verbose=0, random_state=0)),
+    ...     ("regressor", KeypointRegressor("cnn", epochs=1, verbose=0, random_state=0)),
     ... ])
     >>> pipe.fit(X, y).predict(X).shape
     (20, 30)

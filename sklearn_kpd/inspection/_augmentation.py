@@ -121,6 +121,7 @@ class AugmentationDisplay:
         Returns
         -------
         AugmentationDisplay
+            The display, drawn.
         """
         X, y = (v.iloc[:n_faces] if hasattr(v, "iloc") else v[:n_faces] for v in (X, y))
         names = check_keypoints(y).names

@@ -128,6 +128,7 @@ class CumulativeErrorDisplay:
         Returns
         -------
         CumulativeErrorDisplay
+            The display, drawn.
         """
         return cls.from_predictions(
             y,
@@ -175,6 +176,7 @@ class CumulativeErrorDisplay:
         Returns
         -------
         CumulativeErrorDisplay
+            The display, drawn.
         """
         options = {"normalize": normalize, "keypoint_names": keypoint_names}
         errors, shares = cumulative_error_curve(y_true, y_pred, **options)

@@ -117,6 +117,7 @@ class KeypointErrorDisplay:
         Returns
         -------
         KeypointErrorDisplay
+            The display, drawn.
         """
         image_shape = getattr(last_step(estimator), "image_shape_", None)
         y_pred = name_predictions(estimator.predict(X), estimator, y)
@@ -150,6 +151,7 @@ class KeypointErrorDisplay:
         Returns
         -------
         KeypointErrorDisplay
+            The display, drawn.
         """
         errors = keypoint_root_mean_squared_error(y_true, y_pred)
         image = None

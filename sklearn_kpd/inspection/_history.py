@@ -88,6 +88,7 @@ class HistoryDisplay:
         Returns
         -------
         HistoryDisplay
+            The display, drawn.
         """
         check_is_fitted(estimator)
         return cls(last_step(estimator).history_).plot(metric=metric, ax=ax)

@@ -131,6 +131,7 @@ class KeypointDisplay:
         Returns
         -------
         KeypointDisplay
+            The display, drawn.
         """
         if image_shape is None:
             image_shape = getattr(last_step(estimator), "image_shape_", None)
@@ -187,6 +188,7 @@ class KeypointDisplay:
         Returns
         -------
         KeypointDisplay
+            The display, drawn.
         """
         n_images, pred = len(X), read_points(y_pred, like=y_true)
         true = None if y_true is None else read_points(y_true)

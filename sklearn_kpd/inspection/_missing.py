@@ -109,6 +109,7 @@ class MissingLabelDisplay:
         Returns
         -------
         MissingLabelDisplay
+            The display, drawn.
         """
         values, names, _ = check_keypoints(y)
         labelled = ~np.isnan(values.reshape(len(values), -1, 2)).any(axis=-1)

@@ -65,15 +65,8 @@ def normalized_errors(
     >>> normalized_errors(y_true, y_pred, normalize=(0, 1))  # (1 + 3) / 2 / 10
     array([0.2, nan])
     """
-    points, distances = _distances(y_true, y_pred)
-    scale = _normalizer(points, normalize, _names(y_true, y_pred, keypoint_names, points.shape[1]))
-    errors = _mean_of_labelled(distances) / scale
-    if np.isnan(errors).all():
-        raise ValueError(
-            f"normalize={normalize!r} leaves no face to measure: none has labels and the points "
-            "that it needs. Choose another normalisation, or give a distance for each face."
-        )
-    return errors
+    distances, scale = _distances_and_scale(y_true, y_pred, normalize, keypoint_names)
+    return _mean_of_labelled(distances) / scale
 
 
 def normalized_mean_error(
@@ -263,14 +256,10 @@ def percentage_correct_keypoints(
     0.5
     """
     alpha = _check_threshold(alpha, "alpha")
-    errors = normalized_errors(y_true, y_pred, normalize=normalize, keypoint_names=keypoint_names)
-    points, distances = _distances(y_true, y_pred)
-    scale = _normalizer(
-        points, normalize, _names(y_true, y_pred, keypoint_names, points.shape[1])
-    )[:, np.newaxis]
-    measured = ~np.isnan(distances) & ~np.isnan(errors)[:, np.newaxis]
+    distances, scale = _distances_and_scale(y_true, y_pred, normalize, keypoint_names)
+    measured = ~np.isnan(distances / scale[:, np.newaxis])
     # within, to the last digit: 0.3 of 10 pixels is 3 pixels
-    within = distances <= alpha * scale * (1 + 1e-12)
+    within = distances <= alpha * scale[:, np.newaxis] * (1 + 1e-12)
     return float(within[measured].mean())
 
 
@@ -364,6 +353,21 @@ def _distances(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
     return points, distances
 
 
+def _distances_and_scale(
+    y_true: Any, y_pred: Any, normalize: Any, keypoint_names: Any
+) -> tuple[FloatArray, FloatArray]:
+    """Distances (n, k), and what to normalise those of each face by, (n,); some face has both."""
+    points, distances = _distances(y_true, y_pred)
+    names = _keypoint_names(y_true, y_pred, keypoint_names, points.shape[1])
+    scale = _normalizer(points, normalize, names)
+    if np.isnan(distances / scale[:, np.newaxis]).all():
+        raise ValueError(
+            f"normalize={normalize!r} leaves no face to measure: none has labels and the points "
+            "that it needs. Choose another normalisation, or give a distance for each face."
+        )
+    return distances, scale
+
+
 def _mean_of_labelled(values: FloatArray) -> FloatArray:
     """Mean of each row without its NaN; NaN for a row of NaN."""
     labelled = ~np.isnan(values)
@@ -381,7 +385,7 @@ def _names_of(y: Any) -> tuple[str, ...] | None:
     return names_from_columns(y.columns) if hasattr(y, "columns") else None
 
 
-def _names(
+def _keypoint_names(
     y_true: Any, y_pred: Any, keypoint_names: Any, n_keypoints: int
 ) -> tuple[str, ...] | None:
     own = _names_of(y_true) or _names_of(y_pred)

@@ -58,7 +58,7 @@ def mean_squared_error(
     >>> mean_squared_error([[1.0, np.nan], [2.0, 4.0]], [[2.0, 7.0], [2.0, 6.0]])
     1.66...
     """
-    return _score(
+    return _over_labelled(
         sklearn_metrics.mean_squared_error,
         np.square,
         _identity,
@@ -97,7 +97,7 @@ def root_mean_squared_error(
     >>> root_mean_squared_error([[1.0, np.nan], [2.0, 4.0]], [[2.0, 7.0], [3.0, 6.0]])
     1.33...
     """
-    return _score(
+    return _over_labelled(
         sklearn_metrics.root_mean_squared_error,
         np.square,
         np.sqrt,
@@ -130,7 +130,7 @@ def mean_absolute_error(
     >>> mean_absolute_error([[1.0, np.nan], [2.0, 4.0]], [[2.0, 7.0], [2.0, 6.0]])
     1.0
     """
-    return _score(
+    return _over_labelled(
         sklearn_metrics.mean_absolute_error,
         np.abs,
         _identity,
@@ -189,7 +189,7 @@ neg_root_mean_squared_error = make_keypoint_scorer(
 neg_mean_absolute_error = make_keypoint_scorer(mean_absolute_error, greater_is_better=False)
 
 
-def _score(
+def _over_labelled(
     complete: Callable[..., Any],
     elementwise: Callable[[FloatArray], FloatArray],
     columnwise: Callable[[FloatArray], FloatArray],
@@ -243,7 +243,7 @@ def check_values(
 
 def _meet(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
     """Values of both; those of `y_pred` in the order of `y_true` where both have names."""
-    (true, labels), (pred, others) = _read(y_true), _read(y_pred)
+    (true, labels), (pred, others) = _values_and_columns(y_true), _values_and_columns(y_pred)
     if labels is None or others is None or labels == others:
         return true, pred
     for mine, theirs, whose in ((labels, others, "y_true"), (others, labels, "y_pred")):
@@ -256,7 +256,7 @@ def _meet(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
     return true, np.take(pred, [others.index(label) for label in labels], axis=1)
 
 
-def _read(y: Any) -> tuple[FloatArray, list[Any] | None]:
+def _values_and_columns(y: Any) -> tuple[FloatArray, list[Any] | None]:
     """Values, and the labels of their columns where they have any."""
     if not hasattr(y, "columns"):
         values = as_floats(y)

@@ -75,6 +75,7 @@ def name_predictions(y_pred: Any, estimator: Any, y_true: Any = None) -> Any:
     Returns
     -------
     DataFrame, or `y_pred` as it is
+        A column each coordinate, where the keypoints' names are known and fit.
 
     Examples
     --------
