@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 Array = npt.NDArray[Any]
@@ -63,7 +65,7 @@ def made(images: Any) -> Array:
     return images.warped() if hasattr(images, "warped") else images
 
 
-def as_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
+def as_images(X: ArrayLike, image_shape: tuple[int, ...] | None = None) -> Array:
     """Give images in any form the shape (n, height, width, channels).
 
     The pixels are neither copied nor converted where they are an array of numbers already,
@@ -99,7 +101,11 @@ def as_images(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
 
 
 def check_images(
-    estimator: Any, X: Any, image_shape: tuple[int, ...] | None = None, *, reset: bool
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    image_shape: tuple[int, ...] | None = None,
+    *,
+    reset: bool,
 ) -> Array:
     """Validate the images that an estimator was given.
 
@@ -142,7 +148,7 @@ def check_images(
     return images
 
 
-def _check_deferred(estimator: Any, X: DeferredImages, *, reset: bool) -> Any:
+def _check_deferred(estimator: BaseEstimator, X: DeferredImages, *, reset: bool) -> Any:
     shape = X.shape[1:]
     if reset:
         estimator.image_shape_, estimator.n_features_in_ = shape, int(np.prod(shape))
@@ -328,7 +334,10 @@ def _is_one_image(shape: tuple[int, ...], fitted: ImageShape) -> bool:
 def _check_size(name: str, shape: ImageShape, fitted: ImageShape) -> None:
     if shape == fitted:
         return
-    found = f"X holds images of {_shape_in_words(shape)}, but {name} was fitted on images of {_shape_in_words(fitted)}: "
+    found = (
+        f"X holds images of {_shape_in_words(shape)}, but {name} was fitted on images of "
+        f"{_shape_in_words(fitted)}: "
+    )
     if shape[:2] != fitted[:2]:
         raise ValueError(found + f"resize them and y alike; {_CROP}.")
     if fitted[2] == 1:

@@ -4,13 +4,14 @@ import contextlib
 import copy
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import TransformerMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -18,11 +19,18 @@ from sklearn_kpd import losses, metrics, networks
 from sklearn_kpd._common.keras import n_replicas
 from sklearn_kpd._common.label_checks import warn_of_suspicious_labels
 from sklearn_kpd._common.schemes import IntArray, nearest_scheme
-from sklearn_kpd._common.sklearn import HasMethods, Interval, StrOptions, check_sample_weight
+from sklearn_kpd._common.sklearn import (
+    HasMethods,
+    Interval,
+    RandomState,
+    StrOptions,
+    check_sample_weight,
+)
 from sklearn_kpd._inference.calibration import calibrate, calibrated
 from sklearn_kpd._inference.export import serving_model, write
 from sklearn_kpd._inference.predictor import Predictor
 from sklearn_kpd._training.averaging import ema_momentum
+from sklearn_kpd._training.batches import Batches
 from sklearn_kpd._training.build import build_network, start_from_mean
 from sklearn_kpd._training.callbacks import make_callbacks
 from sklearn_kpd._training.checkpoints import Checkpoint, fingerprint
@@ -40,6 +48,7 @@ from sklearn_kpd._training.options import check_options
 from sklearn_kpd._training.schedules import SCHEDULES
 from sklearn_kpd._training.scikeras import KerasRegressorBase
 from sklearn_kpd._training.train import Outcome, schedule_callbacks, train
+from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.images import check_images, grey_level_gain
 from sklearn_kpd.keypoints import (
@@ -212,17 +221,17 @@ class KeypointRegressor(KerasRegressorBase):
 
     float_gain_: float | None
     calibration_: FloatArray | None
-    flip_permutation_: Any
+    flip_permutation_: IntArray | None
 
     def __init__(
         self,
-        network: Any = "heatmap",
+        network: str | Callable[..., keras.Model] = "heatmap",
         *,
-        missing: Any = "mask",
+        missing: str | TransformerMixin = "mask",
         schemes: str | None = "pattern",
         sampling: str = "labels",
-        loss: Any = "huber",
-        optimizer: Any = "adamw",
+        loss: str | keras.losses.Loss = "huber",
+        optimizer: str | type | keras.optimizers.Optimizer = "adamw",
         learning_rate: float = 2e-3,
         weight_decay: float = 0.01,
         learning_rate_schedule: str = "cosine",
@@ -236,9 +245,9 @@ class KeypointRegressor(KerasRegressorBase):
         image_shape: tuple[int, ...] | None = None,
         callbacks: Any = None,
         warm_start: bool = False,
-        checkpoint_dir: Any = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
         verbose: int = 1,
-        random_state: Any = None,
+        random_state: RandomState = None,
         **routed: Any,
     ) -> None:
         self.network = network
@@ -267,13 +276,13 @@ class KeypointRegressor(KerasRegressorBase):
 
     def fit(
         self,
-        X: Any,
-        y: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
         groups: ArrayLike | None = None,
-        X_val: Any = None,
-        y_val: Any = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
     ) -> "KeypointRegressor":
         """Train the network.
 
@@ -314,7 +323,7 @@ class KeypointRegressor(KerasRegressorBase):
         )
 
     def partial_fit(
-        self, X: Any, y: Any, sample_weight: ArrayLike | None = None
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> "KeypointRegressor":
         """Train for one more epoch, on all rows and at the optimizer's own learning rate.
 
@@ -331,12 +340,12 @@ class KeypointRegressor(KerasRegressorBase):
 
     def _fit(
         self,
-        X: Any,
-        y: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
-        X_val: Any,
-        y_val: Any,
+        X_val: ArrayLike | None,
+        y_val: ArrayLike | None,
         *,
         goes_on: bool,
         whole: bool,
@@ -401,8 +410,8 @@ class KeypointRegressor(KerasRegressorBase):
 
     def _read_data(
         self,
-        X: Any,
-        y: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
         *,
@@ -439,7 +448,7 @@ class KeypointRegressor(KerasRegressorBase):
             augmentations=augmentations,
         )
 
-    def _read_held_out(self, X: Any, y: Any) -> LabelledImages | None:
+    def _read_held_out(self, X: ArrayLike | None, y: ArrayLike | None) -> LabelledImages | None:
         """Read the user's own validation rows, if there are any."""
         if X is None and y is None:
             return None
@@ -489,7 +498,7 @@ class KeypointRegressor(KerasRegressorBase):
             self.schemes_, self._output_schemes = found.patterns, found.chosen
         return Schemes(self.schemes_, self._output_schemes)
 
-    def _build(self, training: Any, n_coordinates: int, n_batches: int) -> None:
+    def _build(self, training: Batches, n_coordinates: int, n_batches: int) -> None:
         """Make and compile a new network."""
         n_outputs = len(self.schemes_) * n_coordinates
         scale = pixels_per_unit(self.image_shape_[:2])
@@ -570,7 +579,9 @@ class KeypointRegressor(KerasRegressorBase):
         elif run.checkpoint is not None:
             run.checkpoint.remove()
 
-    def predict(self, X: Any, return_std: bool = False, scheme: ArrayLike | None = None) -> Any:
+    def predict(
+        self, X: ArrayLike, return_std: bool = False, scheme: ArrayLike | None = None
+    ) -> Any:
         """Find the keypoints.
 
         Parameters
@@ -630,7 +641,7 @@ class KeypointRegressor(KerasRegressorBase):
             y_std = images.scale_to_photograph(y_std)
         return _from_frame(images, found).reshape(shape), y_std.reshape(shape)
 
-    def export(self, path: Any) -> None:
+    def export(self, path: str | os.PathLike[str]) -> None:
         """Write what `predict` does to a file that is served without this package.
 
         The file takes ``images``, uint8 of shape (n, height, width, channels), and gives
@@ -659,7 +670,7 @@ class KeypointRegressor(KerasRegressorBase):
             )
         write(serving_model(self._predictor(), self.y_shape_), path)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """R² of the labelled values, averaged over the coordinates.
 
         Parameters
@@ -695,7 +706,7 @@ class KeypointRegressor(KerasRegressorBase):
             )
         return keypoints
 
-    def _set_flip(self, keypoints: Keypoints, augmentations: tuple[Any, ...]) -> None:
+    def _set_flip(self, keypoints: Keypoints, augmentations: tuple[Augmentation, ...]) -> None:
         """Find out which keypoints swap in a mirror image; None where nothing says so."""
         known = [a.permutation for a in augmentations if a.permutation is not None]
         self.flip_permutation_ = None
@@ -772,7 +783,11 @@ def _learnt(estimator: KeypointRegressor) -> set[str]:
     return {name for name in vars(estimator) if name.endswith("_")}
 
 
-def _in_order(augmentations: tuple[Any, ...], names: Any, wanted: Any) -> tuple[Any, ...]:
+def _in_order(
+    augmentations: tuple[Augmentation, ...],
+    names: Sequence[str] | None,
+    wanted: Sequence[str] | None,
+) -> tuple[Augmentation, ...]:
     """Augmentations of keypoints that are brought into the order of other names."""
     if not names or not wanted or names == wanted:
         return augmentations
@@ -780,7 +795,7 @@ def _in_order(augmentations: tuple[Any, ...], names: Any, wanted: Any) -> tuple[
 
 
 def _in_frame(
-    images: Any, values: FloatArray, augmentations: tuple[Any, ...], verbose: Any
+    images: Any, values: FloatArray, augmentations: tuple[Augmentation, ...], verbose: int | str
 ) -> tuple[Any, FloatArray]:
     """Read photographs, once, and take keypoints into their crops; arrays stay as they are."""
     if not isinstance(images, Crops):
@@ -803,7 +818,7 @@ def _from_frame(images: Any, values: FloatArray) -> FloatArray:
     return images.to_photograph(values) if isinstance(images, Crops) else values
 
 
-def _unwrap(X: Any) -> tuple[Any, tuple[Any, ...]]:
+def _unwrap(X: ArrayLike | AugmentedImages) -> tuple[ArrayLike, tuple[Augmentation, ...]]:
     if isinstance(X, AugmentedImages):
         return X.images, X.augmentations
     return X, ()

@@ -20,6 +20,8 @@ _LOWER = r"[^\W\d_A-Z]"
 _WORD = re.compile(rf"[A-Z]+(?!{_LOWER})|[A-Z]?{_LOWER}+|\d+")
 # 'bright', 'upright' and 'cleft' tell no side.
 _SIDE = re.compile(r"(?<!c)left(?!over)|(?<!b)(?<!up)(?<!al)(?<!out)(?<!down)right(?!eous|ful)")
+#: Pairs of names or of indices that swap in a mirror image, or the name of a set of keypoints.
+FlipPairs = str | Sequence[tuple[str | int, str | int]] | None
 _OTHER = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
@@ -34,7 +36,7 @@ class _Reading(NamedTuple):
 def flip_permutation(
     n_keypoints: int,
     names: Sequence[str] | None = None,
-    flip_pairs: str | Sequence[tuple[Any, Any]] | None = None,
+    flip_pairs: FlipPairs = None,
 ) -> npt.NDArray[np.intp]:
     """Which keypoint takes each keypoint's place when the image is mirrored.
 
@@ -101,7 +103,7 @@ def _read_pair(pair: Any, n_keypoints: int, names: list[str] | None) -> tuple[in
     )
 
 
-def _keypoint_index(item: Any, n_keypoints: int, names: list[str] | None) -> int:
+def _keypoint_index(item: str | int, n_keypoints: int, names: list[str] | None) -> int:
     if isinstance(item, str):
         if names is None or item not in names:
             raise ValueError(f"flip_pairs names the keypoint {item!r}, which y does not have.")

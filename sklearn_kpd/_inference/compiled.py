@@ -52,7 +52,7 @@ class _Compiled:
         @tf.function(
             input_signature=[tf.TensorSpec((None, *image_shape), tf.float32)], autograph=False
         )
-        def function(images: Any) -> Any:
+        def function(images: keras.KerasTensor) -> Any:
             return model(images, training=False)
 
         with without_retracing_warnings():

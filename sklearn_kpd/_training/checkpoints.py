@@ -111,7 +111,7 @@ class Checkpoint(keras.callbacks.Callback):
         Whether the training was stopped early, so that nothing is left to do.
     """
 
-    def __init__(self, directory: Any, key: str, seed: int) -> None:
+    def __init__(self, directory: str | os.PathLike[str], key: str, seed: int) -> None:
         super().__init__()
         self.path = Path(directory) / f"{key}{_SUFFIX}"
         self.seed, self.history, self.stopped = seed, {}, False

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 
+from sklearn_kpd._common.schemes import BoolArray, IntArray
 from sklearn_kpd.augment.ranges import Range
 from sklearn_kpd.keypoints import FloatArray
 
@@ -39,14 +39,14 @@ class Draw:
     """
 
     matrices: FloatArray | None
-    flipped: Any
+    flipped: BoolArray
     displacements: FloatArray | None
     blur: FloatArray | None
     gain: FloatArray | None
     offset: FloatArray | None
     noise: FloatArray | None
     noise_start: FloatArray
-    cutout: Any
+    cutout: IntArray | None
 
 
 #: The grey level that contrast leaves where it is.
@@ -171,7 +171,7 @@ def reach(ranges: dict[str, Range], image_size: tuple[int, int]) -> float:
     return float(round(min(beyond + ranges.get("perspective", (0, 0))[1], 1.0), 6))
 
 
-def flip_matrices(flipped: Any, image_size: tuple[int, int]) -> FloatArray:
+def flip_matrices(flipped: BoolArray, image_size: tuple[int, int]) -> FloatArray:
     """Mirror the chosen images: x goes to width - 1 - x.
 
     Examples
@@ -331,7 +331,7 @@ def _identity_matrices(n_images: int) -> FloatArray:
 
 def _cutouts(
     sides: FloatArray | None, image_size: tuple[int, int], rng: np.random.Generator
-) -> Any:
+) -> IntArray | None:
     if sides is None:
         return None
     height, width = image_size

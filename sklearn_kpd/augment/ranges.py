@@ -4,6 +4,8 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 Range = tuple[float, float]
+#: A number m, or the lowest and the highest value.
+Magnitude = float | tuple[float, float]
 
 
 class Operation(NamedTuple):
@@ -50,7 +52,7 @@ GEOMETRY = (
 )  # fmt: skip
 
 
-def resolve_ranges(magnitudes: dict[str, Any], strength: float) -> dict[str, Range]:
+def resolve_ranges(magnitudes: dict[str, Magnitude], strength: float) -> dict[str, Range]:
     """Range of each operation that does anything, at a strength.
 
     Parameters

@@ -1,8 +1,12 @@
 """CumulativeErrorDisplay: what share of the faces has at most which error."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
 from sklearn_kpd.inspection._grid import figure_and_axes
 from sklearn_kpd.keypoints import FloatArray, last_step
@@ -63,7 +67,7 @@ class CumulativeErrorDisplay:
         self.area = area
         self.name = name
 
-    def plot(self, *, ax: Any = None, **curve_options: Any) -> "CumulativeErrorDisplay":
+    def plot(self, *, ax: Axes | None = None, **curve_options: Any) -> "CumulativeErrorDisplay":
         """Draw the curve.
 
         Parameters
@@ -101,15 +105,15 @@ class CumulativeErrorDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        normalize: Any = "interocular",
-        keypoint_names: Any = None,
+        normalize: ArrayLike = "interocular",
+        keypoint_names: Sequence[str] | None = None,
         threshold: float = 0.08,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **curve_options: Any,
     ) -> "CumulativeErrorDisplay":
         """Predict keypoints and draw the curve of their errors.
@@ -144,14 +148,14 @@ class CumulativeErrorDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true: Any,
-        y_pred: Any,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
         *,
-        normalize: Any = "interocular",
-        keypoint_names: Any = None,
+        normalize: ArrayLike = "interocular",
+        keypoint_names: Sequence[str] | None = None,
         threshold: float = 0.08,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **curve_options: Any,
     ) -> "CumulativeErrorDisplay":
         """Draw the curve of predictions that are there already.
@@ -178,7 +182,7 @@ class CumulativeErrorDisplay:
         CumulativeErrorDisplay
             The display, drawn.
         """
-        options = {"normalize": normalize, "keypoint_names": keypoint_names}
+        options: dict[str, Any] = {"normalize": normalize, "keypoint_names": keypoint_names}
         errors, shares = cumulative_error_curve(y_true, y_pred, **options)
         area = area_under_cumulative_error(y_true, y_pred, threshold=threshold, **options)
         return cls(errors, shares, threshold, area, name).plot(ax=ax, **curve_options)

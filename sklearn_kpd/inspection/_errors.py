@@ -1,9 +1,12 @@
 """KeypointErrorDisplay: the error of each keypoint, on a mean face."""
 
 import warnings
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
 from sklearn_kpd.images import Array
 from sklearn_kpd.inspection._grid import figure_and_axes, mean_image, read_points, show_face
@@ -53,14 +56,14 @@ class KeypointErrorDisplay:
         points: FloatArray,
         errors: FloatArray,
         image: Array | None = None,
-        names: Any = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         self.points = points
         self.errors = errors
         self.image = image
         self.names = names
 
-    def plot(self, *, ax: Any = None) -> "KeypointErrorDisplay":
+    def plot(self, *, ax: Axes | None = None) -> "KeypointErrorDisplay":
         """Draw the face.
 
         Parameters
@@ -99,7 +102,7 @@ class KeypointErrorDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: Any, *, ax: Any = None
+        cls, estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, ax: Axes | None = None
     ) -> "KeypointErrorDisplay":
         """Predict keypoints and draw their errors.
 
@@ -126,12 +129,12 @@ class KeypointErrorDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X: Any,
-        y_true: Any,
-        y_pred: Any,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
         *,
         image_shape: tuple[int, ...] | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
     ) -> "KeypointErrorDisplay":
         """Draw the errors of predictions that are there already.
 

@@ -1,9 +1,9 @@
 """HistoryDisplay: how training went."""
 
-from typing import Any
-
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kpd.inspection._grid import figure_and_axes
@@ -39,7 +39,7 @@ class HistoryDisplay:
     def __init__(self, history: dict[str, list[float]]) -> None:
         self.history = history
 
-    def plot(self, *, metric: str = "rmse", ax: Any = None) -> "HistoryDisplay":
+    def plot(self, *, metric: str = "rmse", ax: Axes | None = None) -> "HistoryDisplay":
         """Draw the curves.
 
         Parameters
@@ -67,14 +67,14 @@ class HistoryDisplay:
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter("{x:g}" if metric == "rmse" else NullFormatter())
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
         ax.grid(visible=True, which="both", alpha=0.3)
         ax.legend()
         return self
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, *, metric: str = "rmse", ax: Any = None
+        cls, estimator: BaseEstimator, *, metric: str = "rmse", ax: Axes | None = None
     ) -> "HistoryDisplay":
         """Draw the history of a fitted estimator.
 

@@ -3,8 +3,11 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from sklearn_kpd._common.sklearn import RandomState
 from sklearn_kpd.images import Array
 from sklearn_kpd.inspection._grid import (
     face_axes,
@@ -104,15 +107,15 @@ class KeypointDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any = None,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         n_faces: int = 12,
         order: str = "worst",
         columns: int = 6,
         image_shape: tuple[int, ...] | None = None,
-        random_state: Any = None,
+        random_state: RandomState = None,
         ax: Any = None,
     ) -> "KeypointDisplay":
         """Predict keypoints and draw them.
@@ -151,14 +154,14 @@ class KeypointDisplay:
     def from_predictions(
         cls,
         X: Any,
-        y_true: Any,
-        y_pred: Any,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
         *,
         n_faces: int = 12,
         order: str = "worst",
         columns: int = 6,
         image_shape: tuple[int, ...] | None = None,
-        random_state: Any = None,
+        random_state: RandomState = None,
         ax: Any = None,
     ) -> "KeypointDisplay":
         """Draw predictions that are there already.

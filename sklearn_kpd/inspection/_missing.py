@@ -1,8 +1,10 @@
 """MissingLabelDisplay: which keypoints are labelled together, and in how many rows."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 from sklearn_kpd.images import Array
 from sklearn_kpd.inspection._grid import figure_and_axes
@@ -48,14 +50,14 @@ class MissingLabelDisplay:
         patterns: Array,
         counts: Array,
         n_rows: int,
-        names: Any = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         self.patterns = patterns
         self.counts = counts
         self.n_rows = n_rows
         self.names = names
 
-    def plot(self, *, ax: Any = None) -> "MissingLabelDisplay":
+    def plot(self, *, ax: Axes | None = None) -> "MissingLabelDisplay":
         """Draw the patterns.
 
         Parameters
@@ -93,7 +95,7 @@ class MissingLabelDisplay:
 
     @classmethod
     def from_labels(
-        cls, y: Any, *, max_patterns: int = 20, ax: Any = None
+        cls, y: ArrayLike, *, max_patterns: int = 20, ax: Axes | None = None
     ) -> "MissingLabelDisplay":
         """Draw the patterns of a data set.
 

@@ -9,10 +9,12 @@ from typing import Any
 import jinja2
 import matplotlib.pyplot as plt
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from sklearn_kpd import __version__, metrics
 from sklearn_kpd._common.schemes import IntArray
+from sklearn_kpd._common.sklearn import RandomState
 from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
 from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
@@ -24,16 +26,16 @@ _N_RESAMPLES = 1000
 
 
 def evaluation_report(
-    X: Any,
-    y_true: Any,
-    y_pred: Any,
+    X: ArrayLike,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     *,
     title: str = "Evaluation",
-    normalize: Any = None,
+    normalize: ArrayLike | None = None,
     threshold: float = 0.08,
     n_faces: int = 24,
     image_shape: tuple[int, ...] | None = None,
-    random_state: Any = None,
+    random_state: RandomState = None,
 ) -> str:
     """Write a page with scores and their intervals, curves and faces.
 
@@ -83,7 +85,7 @@ def evaluation_report(
     if normalize is None:
         normalize = _usual_normalization(true, names)
     pred = align(check_keypoints(y_pred), names).values
-    landmark = {"normalize": normalize, "keypoint_names": names}
+    landmark: dict[str, Any] = {"normalize": normalize, "keypoint_names": names}
     face_errors = metrics.normalized_errors(true, pred, **landmark)
     labelled = np.logical_not(np.isnan(true.reshape(len(true), -1, 2)).any(axis=-1))
     displays = {
@@ -192,7 +194,7 @@ def _usual_normalization(true: FloatArray, names: tuple[str, ...] | None) -> str
     return max(n_faces, key=lambda name: n_faces[name]) if any(n_faces.values()) else "bbox"
 
 
-def _normalization_in_words(normalize: Any) -> str:
+def _normalization_in_words(normalize: ArrayLike) -> str:
     if isinstance(normalize, str):
         return {"interocular": "by the distance of the outer eye corners",
                 "interpupil": "by the distance of the eye centres",

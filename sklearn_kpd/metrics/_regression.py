@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import metrics as sklearn_metrics
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
@@ -22,7 +23,11 @@ from sklearn_kpd.metrics._scorers import make_keypoint_scorer
 
 
 def mean_squared_error(
-    y_true: Any, y_pred: Any, *, sample_weight: Any = None, multioutput: Any = "uniform_average"
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: ArrayLike = "uniform_average",
 ) -> Any:
     """Mean squared error over the labelled values.
 
@@ -70,7 +75,11 @@ def mean_squared_error(
 
 
 def root_mean_squared_error(
-    y_true: Any, y_pred: Any, *, sample_weight: Any = None, multioutput: Any = "uniform_average"
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: ArrayLike = "uniform_average",
 ) -> Any:
     """Root of the mean squared error of each column, over the labelled values.
 
@@ -109,7 +118,11 @@ def root_mean_squared_error(
 
 
 def mean_absolute_error(
-    y_true: Any, y_pred: Any, *, sample_weight: Any = None, multioutput: Any = "uniform_average"
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: ArrayLike = "uniform_average",
 ) -> Any:
     """Mean absolute error over the labelled values.
 
@@ -141,7 +154,9 @@ def mean_absolute_error(
     )
 
 
-def r2_score(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
+def r2_score(
+    y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
     """R² of each column over its labelled values, averaged over the columns.
 
     Columns with fewer than two labelled values are left out: they have no variance.
@@ -193,10 +208,10 @@ def _over_labelled(
     complete: Callable[..., Any],
     elementwise: Callable[[FloatArray], FloatArray],
     columnwise: Callable[[FloatArray], FloatArray],
-    y_true: Any,
-    y_pred: Any,
-    sample_weight: Any,
-    multioutput: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None,
+    multioutput: ArrayLike,
 ) -> Any:
     """Scikit-learn's metric on complete labels, else the same over the labelled values."""
     y_true, y_pred, weight = check_values(y_true, y_pred, sample_weight)
@@ -224,7 +239,7 @@ def _over_labelled(
 
 
 def check_values(
-    y_true: Any, y_pred: Any, sample_weight: Any
+    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Labels and predictions as (n, n_outputs), and a weight for each row."""
     true, pred = _meet(y_true, y_pred)
@@ -241,7 +256,7 @@ def check_values(
     return true.reshape(len(true), -1), pred.reshape(len(pred), -1), weight
 
 
-def _meet(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
+def _meet(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Values of both; those of `y_pred` in the order of `y_true` where both have names."""
     (true, labels), (pred, others) = _values_and_columns(y_true), _values_and_columns(y_pred)
     if labels is None or others is None or labels == others:
@@ -256,7 +271,7 @@ def _meet(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
     return true, np.take(pred, [others.index(label) for label in labels], axis=1)
 
 
-def _values_and_columns(y: Any) -> tuple[FloatArray, list[Any] | None]:
+def _values_and_columns(y: ArrayLike) -> tuple[FloatArray, list[Any] | None]:
     """Values, and the labels of their columns where they have any."""
     if not hasattr(y, "columns"):
         values = as_floats(y)
