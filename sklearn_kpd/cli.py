@@ -173,7 +173,7 @@ def _make_pipeline(*, strength: float = 1.0, **parameters: Any) -> "Pipeline":
         rotation=15, scale=0.1, translation=4, flip=0.5, brightness=0.1, contrast=0.2,
         strength=strength,
     )  # fmt: skip
-    return Pipeline([("augment", augment), ("cnn", KeypointRegressor(**parameters))])
+    return Pipeline([("augment", augment), ("regressor", KeypointRegressor(**parameters))])
 
 
 def _print_scores(y_true: Any, y_pred: Any, baseline: Any) -> None:

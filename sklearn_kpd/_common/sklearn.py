@@ -9,7 +9,11 @@ that pyproject.toml allows are tested. What would break:
 - ``_check_sample_weight``: weights of rows would be read by ``check_array``.
 """
 
+import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
-__all__ = ["HasMethods", "Interval", "StrOptions", "check_sample_weight"]
+__all__ = ["HasMethods", "Interval", "RandomState", "StrOptions", "check_sample_weight"]
+
+#: What scikit-learn takes for `random_state`.
+RandomState = int | np.random.RandomState | None

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
 # What make_scorer makes. Its own `_score` is what cross_validate calls with cached predictions.
 from sklearn.metrics._scorer import _Scorer
 
-from sklearn_kpd.keypoints import columns_from_names, fitted_names, last_step
+from sklearn_kpd.keypoints import columns_from_names, fitted_names
 
 
 def make_keypoint_scorer(
@@ -52,15 +54,22 @@ class _KeypointScorer(_Scorer):
     """scikit-learn's scorer, with names for what is predicted."""
 
     def _score(
-        self, method_caller: Callable[..., Any], estimator: Any, X: Any, y_true: Any, **kwargs: Any
+        self,
+        method_caller: Callable[..., Any],
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        **kwargs: Any,
     ) -> Any:
-        def named(estimator: Any, *args: Any, **options: Any) -> Any:
+        def named(estimator: BaseEstimator, *args: Any, **options: Any) -> Any:
             return name_predictions(method_caller(estimator, *args, **options), estimator, y_true)
 
         return super()._score(named, estimator, X, y_true, **kwargs)
 
 
-def name_predictions(y_pred: Any, estimator: Any, y_true: Any = None) -> Any:
+def name_predictions(
+    y_pred: ArrayLike, estimator: BaseEstimator, y_true: ArrayLike | None = None
+) -> Any:
     """Give predictions the names of their keypoints, where they are known.
 
     Parameters
@@ -75,6 +84,7 @@ def name_predictions(y_pred: Any, estimator: Any, y_true: Any = None) -> Any:
     Returns
     -------
     DataFrame, or `y_pred` as it is
+        A column each coordinate, where the keypoints' names are known and fit.
 
     Examples
     --------
@@ -94,7 +104,7 @@ def name_predictions(y_pred: Any, estimator: Any, y_true: Any = None) -> Any:
     names, columns = fitted_names(estimator), None
     if names is not None:
         columns = columns_from_names(names)
-    elif hasattr(y_true, "columns") and not hasattr(last_step(estimator), "keypoint_names_"):
+    elif y_true is not None and hasattr(y_true, "columns"):
         columns = y_true.columns
     if columns is None or len(columns) != values.shape[1]:
         return y_pred
