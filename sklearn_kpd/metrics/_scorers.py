@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 # What make_scorer makes. Its own `_score` is what cross_validate calls with cached predictions.
 from sklearn_kpd._common.sklearn import Scorer
-from sklearn_kpd.keypoints import columns_from_names, fitted_names
+from sklearn_kpd.keypoints import columns_from_names, fitted_names, last_step
 
 
 def make_keypoint_scorer(
@@ -104,7 +104,12 @@ def name_predictions(
     names, columns = fitted_names(estimator), None
     if names is not None:
         columns = columns_from_names(names)
-    elif y_true is not None and hasattr(y_true, "columns"):
+    elif (
+        y_true is not None
+        and hasattr(y_true, "columns")
+        # one that was fitted on an array predicts in an order that nobody knows
+        and not hasattr(last_step(estimator), "keypoint_names_")
+    ):
         columns = y_true.columns
     if columns is None or len(columns) != values.shape[1]:
         return y_pred
