@@ -6,14 +6,18 @@ that pyproject.toml allows are tested. What would break:
 - ``HasMethods``, ``Interval``, ``StrOptions`` and ``BaseEstimator._validate_params``: parameters
   would be checked by hand. scikit-learn recommends the two to nobody but itself, and every
   package around it uses them.
+- ``_Scorer``: our scorers would be functions, with no ``set_score_request``.
 - ``_check_sample_weight``: weights of rows would be read by ``check_array``.
 """
 
 import numpy as np
+
+# What make_scorer makes. Its own `_score` is what cross_validate calls with cached predictions.
+from sklearn.metrics._scorer import _Scorer as Scorer
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
-__all__ = ["HasMethods", "Interval", "RandomState", "StrOptions", "check_sample_weight"]
+__all__ = ["HasMethods", "Interval", "RandomState", "Scorer", "StrOptions", "check_sample_weight"]
 
 #: What scikit-learn takes for `random_state`.
 RandomState = int | np.random.RandomState | None

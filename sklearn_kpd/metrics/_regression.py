@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import metrics as sklearn_metrics
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.validation import check_consistent_length
 
+from sklearn_kpd._common.sklearn import check_sample_weight
 from sklearn_kpd.keypoints import (
     FloatArray,
     as_floats,
@@ -252,7 +253,7 @@ def check_values(
         raise ValueError("y_pred contains NaN or infinity.")
     if np.isinf(true).any():
         raise ValueError("y_true contains infinity; mark what is not labelled by NaN.")
-    weight = _check_sample_weight(sample_weight, true)
+    weight = check_sample_weight(sample_weight, true)
     return true.reshape(len(true), -1), pred.reshape(len(pred), -1), weight
 
 

@@ -8,9 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-# What make_scorer makes. Its own `_score` is what cross_validate calls with cached predictions.
-from sklearn.metrics._scorer import _Scorer
-
+from sklearn_kpd._common.sklearn import Scorer
 from sklearn_kpd.keypoints import columns_from_names, fitted_names
 
 
@@ -50,7 +48,7 @@ def make_keypoint_scorer(
     return _KeypointScorer(metric, 1 if greater_is_better else -1, kwargs, "predict")
 
 
-class _KeypointScorer(_Scorer):
+class _KeypointScorer(Scorer):
     """scikit-learn's scorer, with names for what is predicted."""
 
     def _score(
