@@ -7,6 +7,19 @@ Examples
 (True, True)
 """
 
+__all__ = [
+    "BrokenFileError",
+    "ChangedFileError",
+    "DivergedError",
+    "NewerFormatError",
+    "NotSaveableError",
+    "OtherVersionWarning",
+    "PersistenceError",
+    "PhotographError",
+    "UnsafeFileError",
+    "UntrustedTypeError",
+]
+
 
 class DivergedError(FloatingPointError):
     """The loss became NaN or infinite during `fit`."""

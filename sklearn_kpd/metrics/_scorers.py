@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-# What make_scorer makes. Its own `_score` is what cross_validate calls with cached predictions.
 from sklearn_kpd._common.sklearn import Scorer
 from sklearn_kpd.keypoints import columns_from_names, fitted_names, last_step
 

@@ -55,6 +55,7 @@ def check_photographs(X: Any) -> Photographs:
     Returns
     -------
     Photographs
+        The rows, read and checked.
 
     Raises
     ------

@@ -113,6 +113,7 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of the same shape
+            Pixels of the crops.
         """
         return move(values.reshape(len(values), -1, 2), self.matrices).reshape(values.shape)
 
@@ -131,6 +132,7 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of the same shape
+            Pixels of the photographs.
         """
         scale = self.matrices[:, np.newaxis, [0, 1], [0, 1]]
         return (lengths.reshape(len(lengths), -1, 2) / scale).reshape(lengths.shape)
@@ -146,6 +148,7 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of shape (n, height, width, channels), uint8
+            Pixels of the crops.
         """
         return self.read(rows=rows)[:]
 
@@ -171,6 +174,7 @@ class Crops(DeferredImages):
         Returns
         -------
         Pieces
+            What the batches are made of.
 
         Raises
         ------
@@ -264,6 +268,7 @@ def in_color(pixels: Array, color: str) -> Array:
     Returns
     -------
     ndarray of shape (height, width, 1 or 3), uint8
+        Grey levels or colours.
     """
     pixels = pixels.reshape(*pixels.shape[:2], -1)[..., :3]
     if color == "gray":
