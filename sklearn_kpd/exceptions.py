@@ -8,6 +8,7 @@ Examples
 """
 
 __all__ = [
+    "AnnotationError",
     "BrokenFileError",
     "ChangedFileError",
     "DivergedError",

@@ -23,8 +23,8 @@ NAMES = {
         load_annotations load_kaggle make_faces make_submission save_annotations
     """,
     "sklearn_kpd.exceptions": """
-        AnnotationError BrokenFileError ChangedFileError DivergedError NewerFormatError NotSaveableError
-        OtherVersionWarning PersistenceError PhotographError UnsafeFileError UntrustedTypeError
+        AnnotationError BrokenFileError ChangedFileError DivergedError NewerFormatError
+        NotSaveableError OtherVersionWarning PersistenceError PhotographError UnsafeFileError UntrustedTypeError
     """,
     "sklearn_kpd.images": """
         as_images grey_level_gain to_grey_levels
