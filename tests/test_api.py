@@ -24,7 +24,8 @@ NAMES = {
     """,
     "sklearn_kpd.exceptions": """
         AnnotationError BrokenFileError ChangedFileError DivergedError NewerFormatError
-        NotSaveableError OtherVersionWarning PersistenceError PhotographError UnsafeFileError UntrustedTypeError
+        NotSaveableError OtherVersionWarning PersistenceError PhotographError UnsafeFileError
+        UntrustedTypeError
     """,
     "sklearn_kpd.images": """
         as_images grey_level_gain to_grey_levels
