@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from sklearn_kpd._common.sklearn import Scorer
-from sklearn_kpd.keypoints import columns_from_names, fitted_names
+from sklearn_kpd.keypoints import columns_from_names, fitted_names, last_step
 
 
 def make_keypoint_scorer(
