@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from sklearn_kpd._common.opencv import cv2
 from sklearn_kpd.exceptions import PhotographError
 from sklearn_kpd.images import Array
+from sklearn_kpd.keypoints import FloatArray
 
 #: Colours of a crop, as Pillow calls them, and their channels.
 COLORS = {"gray": ("L", 1), "rgb": ("RGB", 3)}
@@ -65,6 +67,23 @@ def read_photograph(path: Any, color: str, largest_reduction: int = 1) -> tuple[
         turned = ImageOps.exif_transpose(image)
         pixels = np.asarray(_in_mode(turned, mode))
     return pixels.reshape(*pixels.shape[:2], n_channels), factor
+
+
+def read_reduced(path: Any, color: str, longest: int) -> tuple[Array, FloatArray]:
+    """Photograph whose longer side has at most so many pixels; smaller ones stay as they are.
+
+    Returns
+    -------
+    pixels : ndarray of shape (height, width, channels), uint8
+    scale : ndarray of shape (2,)
+        How many pixels of the photograph one of these is wide and high.
+    """
+    size = photograph_size(path)
+    pixels, factor = read_photograph(path, color, max(1, max(size) // longest))
+    read = np.array(pixels.shape[1::-1])
+    width, height = np.maximum(1, np.round(read * min(1, longest / read.max()))).astype(int)
+    small = cv2.resize(pixels, (int(width), int(height)), interpolation=cv2.INTER_AREA)
+    return small.reshape(height, width, -1), factor * read / (width, height)
 
 
 def _draft(image: Any, mode: str, largest_reduction: int) -> int:
