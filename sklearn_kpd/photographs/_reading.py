@@ -14,6 +14,8 @@ from sklearn_kpd.keypoints import FloatArray
 #: Colours of a crop, as Pillow calls them, and their channels.
 COLORS = {"gray": ("L", 1), "rgb": ("RGB", 3)}
 
+# MPO is what telephones write: a JPEG with more pictures behind it.
+_JPEG_FORMATS = ("JPEG", "MPO")
 # What JPEG can leave out while it is decoded.
 _JPEG_REDUCTIONS = (8, 4, 2)
 # EXIF orientations that swap height and width.
@@ -62,7 +64,7 @@ def read_photograph(path: Any, color: str, largest_reduction: int = 1) -> tuple[
     mode, n_channels = COLORS[color]
     with _named(path), Image.open(path) as image:
         factor = 1
-        if image.format == "JPEG":
+        if image.format in _JPEG_FORMATS:
             factor = _draft(image, mode, largest_reduction)
         turned = ImageOps.exif_transpose(image)
         pixels = np.asarray(_in_mode(turned, mode))
@@ -89,11 +91,13 @@ def read_reduced(path: Any, color: str, longest: int) -> tuple[Array, FloatArray
 def _draft(image: Any, mode: str, largest_reduction: int) -> int:
     """Have a JPEG decoded at a fraction of its size, and tell which."""
     width, height = image.size
+    upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
     for factor in _JPEG_REDUCTIONS:
-        if factor <= min(largest_reduction, width, height):
+        # the last pixel is made of what is left, and must not come first when it is turned
+        whole = upright or (width % factor == 0 and height % factor == 0)
+        if whole and factor <= min(largest_reduction, width, height):
             image.draft(mode, (width // factor, height // factor))
             break
-    # each pixel of a reduced JPEG is made of the same number of pixels, the last of what is left
     return next(f for f in (1, 2, 4, 8) if image.size == (-(-width // f), -(-height // f)))
 
 

@@ -213,7 +213,8 @@ def _known_boxes(X: Any, y: Any, margin: float) -> FloatArray:
     values = check_keypoints(y).values
     check_consistent_length(boxes, values)
     points = values.reshape(len(values), -1, 2)
-    rows = np.isnan(boxes).any(axis=1) & (~np.isnan(points)).any(axis=1).all(axis=1)
+    labelled = np.logical_not(np.isnan(points)).any(axis=1).all(axis=1)
+    rows = np.isnan(boxes).any(axis=1) & labelled
     low, high = np.nanmin(points[rows], axis=1), np.nanmax(points[rows], axis=1) + 1
     extra = margin * (high - low)
     boxes[rows] = np.concatenate([low - extra, high + extra], axis=1)

@@ -70,7 +70,7 @@ def find_faces(paths: Any, *, detector: Any = None, min_size: float = 0.03) -> p
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "astronaut.png"
     ...     io.imsave(path, data.astronaut())
-    ...     X = find_faces([path], min_size=0.1)
+    ...     X = find_faces([path], min_size=0.2)
     >>> X.columns.tolist(), len(X)
     (['path', 'left', 'top', 'right', 'bottom'], 1)
     """
