@@ -18,6 +18,7 @@ COLORS = {"gray": ("L", 1), "rgb": ("RGB", 3)}
 _JPEG_FORMATS = ("JPEG", "MPO")
 # What JPEG can leave out while it is decoded.
 _JPEG_REDUCTIONS = (8, 4, 2)
+_TIFF_SIZE = (ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength)
 # EXIF orientations that swap height and width.
 _TURNED = (5, 6, 7, 8)
 
@@ -32,6 +33,8 @@ def photograph_size(path: Any) -> tuple[int, int]:
     """
     with _named(path), Image.open(path) as image:
         width, height = image.size
+        if image.format == "TIFF":  # some versions of Pillow have turned the size already
+            width, height = (image.tag_v2[tag] for tag in _TIFF_SIZE)
         turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
     return (width, height) if turned else (height, width)
 
@@ -109,6 +112,8 @@ def _in_mode(image: Any, mode: str) -> Any:
         image = Image.fromarray(np.round(levels / 257).astype(np.uint8))
     elif image.mode == "F":
         raise ValueError("its pixels are floats: save it with 8 or 16 bits")
+    elif image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # as Pillow asks, with a warning
     return image.convert(mode)
 
 
