@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -98,6 +99,8 @@ class Pieces:
 
     Parameters
     ----------
+    n_rows : int
+        How many there will be.
     frame : (int, int)
         Height and width of the crops.
     n_channels : int
@@ -109,12 +112,13 @@ class Pieces:
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, frame: tuple[int, int], n_channels: int, border: Any) -> None:
+    def __init__(self, n_rows: int, frame: tuple[int, int], n_channels: int, border: Any) -> None:
         self.frame = frame
         self.n_channels = n_channels
         self.border = border
-        self.matrices: list[FloatArray] = []
-        self._pieces: list[Any] = []  # an array, or its place in the file and its shape
+        self.matrices = np.empty((n_rows, 3, 3))
+        # each an array, or its place in the file and its shape
+        self._pieces: list[Any] = [None] * n_rows
         self._n_bytes = 0
         self._file: Any = None
         self._reading = threading.Lock()
@@ -127,23 +131,24 @@ class Pieces:
         """Shape of the crops, (n, height, width, channels)."""
         return len(self), *self.frame, self.n_channels
 
-    def append(self, piece: Array, matrix: FloatArray) -> None:
-        """Keep the piece of the next row, and its matrix to the crop."""
-        self.matrices.append(matrix)
+    def put(self, row: int, piece: Array, matrix: FloatArray) -> None:
+        """Keep the piece of a row, and its matrix to the crop."""
+        self.matrices[row] = matrix
         if self._n_bytes + piece.nbytes <= _MAX_BYTES:
             self._n_bytes += piece.nbytes
-            self._pieces.append(np.ascontiguousarray(piece))
+            self._pieces[row] = np.ascontiguousarray(piece)
             return
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it goes with its owner
-        self._pieces.append((self._file.tell(), piece.shape))
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+            weakref.finalize(self, self._file.close)
+        self._pieces[row] = self._file.tell(), piece.shape
         self._file.write(np.ascontiguousarray(piece).data)
 
     def batch(self, rows: Any) -> CropBatch:
         """Crops of some rows, not made yet."""
         rows = np.arange(len(self))[rows]
-        matrices = np.array([self.matrices[row] for row in rows]).reshape(-1, 3, 3)
-        return CropBatch([self._read(row) for row in rows], matrices, self.frame, self.border)
+        pieces = [self._read(row) for row in rows]
+        return CropBatch(pieces, self.matrices[rows], self.frame, self.border)
 
     def __getitem__(self, rows: Any) -> Array:
         return self.batch(rows).warped()

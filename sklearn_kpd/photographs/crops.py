@@ -182,49 +182,53 @@ class Crops(DeferredImages):
             For a photograph that is not there or damaged, or a box outside of it; names the row.
         """
         chosen = np.arange(len(self))[rows]
+        names, areas = self.paths, self.areas[chosen]
         groups: dict[Any, list[int]] = {}
-        names = self.paths
         for place, row in enumerate(chosen):
             groups.setdefault(names[row], []).append(place)
 
         def cut_out(places: list[int]) -> list[tuple[int, Array, FloatArray]]:
-            return [
-                (p, *piece)
-                for p, piece in zip(places, self._cut(chosen[places], reach), strict=True)
-            ]
+            cuts = self._cut(chosen[places], areas[places], reach)
+            return [(place, *piece) for place, piece in zip(places, cuts, strict=True)]
 
-        pieces = Pieces(self.frame, self.shape[3], self.border)
-        waiting: dict[int, tuple[Array, FloatArray]] = {}
+        pieces = Pieces(len(chosen), self.frame, self.shape[3], self.border)
         for found in in_turn(cut_out, list(groups.values()), progress):
             for place, piece, matrix in found:
-                waiting[place] = piece, matrix
-            while len(pieces) in waiting:
-                pieces.append(*waiting.pop(len(pieces)))
+                pieces.put(place, piece, matrix)
         return pieces
 
-    def _cut(self, rows: Any, reach: float) -> list[tuple[Array, FloatArray]]:
+    def _cut(self, rows: Any, areas: FloatArray, reach: float) -> list[tuple[Array, FloatArray]]:
         """Pieces of one photograph, and their matrices to the crops."""
-        areas = self.areas[rows]
         factors = [reduction(area, self.frame) for area in areas]
         try:
             photograph, done, size = self._open(rows[0], min(factors))
         except PhotographError as error:
             raise PhotographError(f"X, row {rows[0]}: {error}") from error
+        self._check_inside(rows, areas, size)
         cuts = []
-        for row, area, factor in zip(rows, areas, factors, strict=True):
+        for area, factor in zip(areas, factors, strict=True):
             # what is left to do after a JPEG was reduced while it was decoded
-            rest = max(1, factor // done)
-            left, top, right, bottom = cut(area, reach, size, rest * done)
-            if right <= left or bottom <= top:
-                raise PhotographError(
-                    f"X, row {row}: the box lies outside of the photograph, which is "
-                    f"{size[1]} x {size[0]} pixels."
-                )
+            rest = max(1, min(factor, *size) // done)
+            left, top, right, bottom = cut(
+                area, reach, size, rest * done, reflected=self.border == "reflect"
+            )
             part = photograph[top // done : -(-bottom // done), left // done : -(-right // done)]
             to_crop = crop_matrices(area[np.newaxis], self.frame)[0]
             matrix = to_crop @ piece_matrix(left, top, rest * done)
             cuts.append((np.array(reduced(part, rest)), matrix))
         return cuts
+
+    def _check_inside(self, rows: Any, areas: FloatArray, size: tuple[int, int]) -> None:
+        """Check that boxes, and what their margin leaves of them, are not beside a photograph."""
+        boxes = self.photographs.boxes[rows]  # where they are NaN, the region counts alone
+        low = np.fmax(boxes[:, :2], areas[:, :2])
+        high = np.fmin(boxes[:, 2:], areas[:, 2:])
+        outside = (high <= 0) | (low >= np.array(size[::-1]))
+        for row in rows[outside.any(axis=1)]:
+            raise PhotographError(
+                f"X, row {row}: the box lies outside of the photograph, which is "
+                f"{size[1]} x {size[0]} pixels."
+            )
 
     def _open(self, row: int, factor: int) -> tuple[Array, int, tuple[int, int]]:
         """Pixels of a row's photograph, by what they are reduced, and its size."""
