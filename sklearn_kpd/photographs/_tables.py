@@ -35,9 +35,14 @@ class Photographs:
     def __len__(self) -> int:
         return len(self.sources)
 
+    def path(self, row: int) -> Any:
+        """Name of a row's photograph; an array has the number of its row."""
+        source = self.sources[row]
+        return os.fspath(source) if is_path(source) else row
+
     def paths(self) -> list[Any]:
-        """Name of each row's photograph; arrays have the number of their row."""
-        return [os.fspath(s) if is_path(s) else row for row, s in enumerate(self.sources)]
+        """Name of each row's photograph."""
+        return [self.path(row) for row in range(len(self))]
 
 
 def is_path(source: Any) -> bool:

@@ -182,10 +182,10 @@ class Crops(DeferredImages):
             For a photograph that is not there or damaged, or a box outside of it; names the row.
         """
         chosen = np.arange(len(self))[rows]
-        names, areas = self.paths, self.areas[chosen]
+        areas = self.areas[chosen]
         groups: dict[Any, list[int]] = {}
         for place, row in enumerate(chosen):
-            groups.setdefault(names[row], []).append(place)
+            groups.setdefault(self.photographs.path(int(row)), []).append(place)
 
         def cut_out(places: list[int]) -> list[tuple[int, Array, FloatArray]]:
             cuts = self._cut(chosen[places], areas[places], reach)
