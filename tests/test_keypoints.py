@@ -50,8 +50,9 @@ def test_forms_of_y_hold_the_same_values():
 
 def test_one_dimension_is_a_single_coordinate():
     keypoints = check_keypoints([1, 2, 3])
-    assert keypoints.values.shape == (3, 1)
+    np.testing.assert_array_equal(keypoints.values, [[1], [2], [3]])
     assert keypoints.shape == ()
+    assert keypoints.names is None
 
 
 @pytest.mark.parametrize(
