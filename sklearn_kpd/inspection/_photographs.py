@@ -110,6 +110,7 @@ class PhotographDisplay:
             If `ax` holds fewer axes than there are photographs.
         """
         self.figure_, self.axes_ = _axes(self.photographs, columns, ax)
+        size = _LARGEST
         for i, axes in enumerate(self.axes_):
             width, height = self.sizes[i]
             # the centre of the first pixel lies at (0, 0), also where they are reduced
@@ -131,7 +132,7 @@ class PhotographDisplay:
         if ax is None and handles:
             self.figure_.legend(
                 handles, labels, loc="outside lower center", ncols=3, facecolor="0.35",
-                labelcolor="white", fontsize=8,
+                labelcolor="white", fontsize=8, markerscale=_LARGEST / size,
             )  # fmt: skip
         return self
 
