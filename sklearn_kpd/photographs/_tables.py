@@ -35,9 +35,14 @@ class Photographs:
     def __len__(self) -> int:
         return len(self.sources)
 
+    def name(self, row: int) -> Any:
+        """Path of a row's photograph; that of an array is the number of the row."""
+        source = self.sources[row]
+        return os.fspath(source) if is_path(source) else row
+
     def paths(self) -> list[Any]:
-        """Name of each row's photograph; arrays have the number of their row."""
-        return [os.fspath(s) if is_path(s) else row for row, s in enumerate(self.sources)]
+        """Name of each row's photograph."""
+        return [self.name(row) for row in range(len(self))]
 
 
 def is_path(source: Any) -> bool:

@@ -178,10 +178,10 @@ class Crops(DeferredImages):
             For a photograph that is not there or damaged, or a box outside of it; names the row.
         """
         chosen = np.arange(len(self))[rows]
-        names, areas = self.paths, self.areas[chosen]
+        areas = self.areas[chosen]
         groups: dict[Any, list[int]] = {}
-        for place, row in enumerate(chosen):
-            groups.setdefault(names[row], []).append(place)
+        for place, row in enumerate(chosen.tolist()):
+            groups.setdefault(self.photographs.name(row), []).append(place)
 
         def cut_out(places: list[int]) -> list[tuple[int, Array, FloatArray]]:
             cuts = self._cut(chosen[places], areas[places], reach)
