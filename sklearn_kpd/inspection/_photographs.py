@@ -18,6 +18,7 @@ from sklearn_kpd.photographs.crops import in_color
 # More pixels than that are not seen.
 _LONGEST = 800
 _TRUE, _PREDICTED, _BOX = "#00e676", "#ff1744", "#ffea00"
+_SMALLEST, _LARGEST = 1.6, 4.8  # diameters of keypoints, in points of the figure
 _DARK = "black"  # around lines and points, so that they are seen on bright ground
 
 
@@ -109,6 +110,7 @@ class PhotographDisplay:
             If `ax` holds fewer axes than there are photographs.
         """
         self.figure_, self.axes_ = _axes(self.photographs, columns, ax)
+        size = _LARGEST
         for i, axes in enumerate(self.axes_):
             width, height = self.sizes[i]
             # the centre of the first pixel lies at (0, 0), also where they are reduced
@@ -120,16 +122,17 @@ class PhotographDisplay:
             joined = self.points_true if self.points_pred is None else self.points_pred
             if joined is not None:
                 color = _TRUE if self.points_pred is None else _PREDICTED
-                _show_lines(axes, joined[i], self.skeleton, color)
+                size = _marker_size(axes, joined[i], width)
+                _show_lines(axes, joined[i], self.skeleton, color, size)
             if self.points_true is not None:
-                _show_circles(axes, self.points_true[i])
+                _show_circles(axes, self.points_true[i], size)
             if self.points_pred is not None:
-                _show_crosses(axes, self.points_pred[i])
+                _show_crosses(axes, self.points_pred[i], size)
         handles, labels = self.axes_[0].get_legend_handles_labels()
         if ax is None and handles:
             self.figure_.legend(
                 handles, labels, loc="outside lower center", ncols=3, facecolor="0.35",
-                labelcolor="white", fontsize=8,
+                labelcolor="white", fontsize=8, markerscale=_LARGEST / size,
             )  # fmt: skip
         return self
 
@@ -325,10 +328,21 @@ def _axes(photographs: list[Array], columns: int, ax: Any) -> tuple[Any, Any]:
     return figure, axes.ravel()[:n_photographs]
 
 
+def _marker_size(ax: Any, points: FloatArray, width: float) -> float:
+    """Diameter in points that leaves ground between the keypoints of the objects."""
+    points = points[~np.isnan(points).all(axis=(1, 2))]
+    if not len(points):
+        return _LARGEST
+    extent = np.nanmax(points, axis=1) - np.nanmin(points, axis=1)
+    side = np.median(extent.max(axis=1)) / width
+    side *= ax.get_position().width * ax.figure.get_figwidth() * 72
+    return float(np.clip(0.45 * side / points.shape[1] ** 0.5, _SMALLEST, _LARGEST))
+
+
 def _outlined(width: float) -> list[Any]:
     from matplotlib import patheffects
 
-    return [patheffects.withStroke(linewidth=width + 1.4, foreground=_DARK, alpha=0.7)]
+    return [patheffects.withStroke(linewidth=2.2 * width, foreground=_DARK, alpha=0.7)]
 
 
 def _show_boxes(ax: Any, boxes: FloatArray) -> None:
@@ -343,7 +357,7 @@ def _show_boxes(ax: Any, boxes: FloatArray) -> None:
 
 
 def _show_lines(
-    ax: Any, points: FloatArray, skeleton: Sequence[tuple[int, int]], color: str
+    ax: Any, points: FloatArray, skeleton: Sequence[tuple[int, int]], color: str, size: float
 ) -> None:
     from matplotlib.collections import LineCollection
 
@@ -351,22 +365,22 @@ def _show_lines(
         return
     segments = points[:, np.asarray(skeleton)].reshape(-1, 2, 2)
     segments = segments[~np.isnan(segments).any(axis=(1, 2))]
-    ax.add_collection(
-        LineCollection(list(segments), colors=color, linewidths=1.1, path_effects=_outlined(1.1))
-    )
+    ax.add_collection(LineCollection(
+        list(segments), colors=color, linewidths=0.25 * size, path_effects=_outlined(0.25 * size),
+    ))  # fmt: skip
 
 
-def _show_circles(ax: Any, points: FloatArray) -> None:
+def _show_circles(ax: Any, points: FloatArray, size: float) -> None:
     known = points[~np.isnan(points).any(axis=2)]
     ax.scatter(
-        *known.T, s=22, facecolors="none", edgecolors=_TRUE, linewidths=1.1,
-        path_effects=_outlined(1.1), label="true",
+        *known.T, s=size**2, facecolors="none", edgecolors=_TRUE, linewidths=0.25 * size,
+        path_effects=_outlined(0.25 * size), label="true",
     )  # fmt: skip
 
 
-def _show_crosses(ax: Any, points: FloatArray) -> None:
+def _show_crosses(ax: Any, points: FloatArray, size: float) -> None:
     known = points[~np.isnan(points).any(axis=2)]
     ax.scatter(
-        *known.T, s=16, marker="x", c=_PREDICTED, linewidths=1.1,
-        path_effects=_outlined(1.1), label="predicted",
+        *known.T, s=(0.9 * size) ** 2, marker="x", c=_PREDICTED, linewidths=0.25 * size,
+        path_effects=_outlined(0.25 * size), label="predicted",
     )  # fmt: skip

@@ -35,14 +35,14 @@ class Photographs:
     def __len__(self) -> int:
         return len(self.sources)
 
-    def path(self, row: int) -> Any:
-        """Name of a row's photograph; an array has the number of its row."""
+    def name(self, row: int) -> Any:
+        """Path of a row's photograph; that of an array is the number of the row."""
         source = self.sources[row]
         return os.fspath(source) if is_path(source) else row
 
     def paths(self) -> list[Any]:
         """Name of each row's photograph."""
-        return [self.path(row) for row in range(len(self))]
+        return [self.name(row) for row in range(len(self))]
 
 
 def is_path(source: Any) -> bool:
@@ -62,7 +62,6 @@ def check_photographs(X: Any) -> Photographs:
     Returns
     -------
     Photographs
-        The rows, read and checked.
 
     Raises
     ------

@@ -113,7 +113,6 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of the same shape
-            Pixels of the crops.
         """
         return move(values.reshape(len(values), -1, 2), self.matrices).reshape(values.shape)
 
@@ -132,7 +131,6 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of the same shape
-            Pixels of the photographs.
         """
         scale = self.matrices[:, np.newaxis, [0, 1], [0, 1]]
         return (lengths.reshape(len(lengths), -1, 2) / scale).reshape(lengths.shape)
@@ -148,7 +146,6 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of shape (n, height, width, channels), uint8
-            Pixels of the crops.
         """
         return self.read(rows=rows)[:]
 
@@ -174,7 +171,6 @@ class Crops(DeferredImages):
         Returns
         -------
         Pieces
-            What the batches are made of.
 
         Raises
         ------
@@ -184,8 +180,8 @@ class Crops(DeferredImages):
         chosen = np.arange(len(self))[rows]
         areas = self.areas[chosen]
         groups: dict[Any, list[int]] = {}
-        for place, row in enumerate(chosen):
-            groups.setdefault(self.photographs.path(int(row)), []).append(place)
+        for place, row in enumerate(chosen.tolist()):
+            groups.setdefault(self.photographs.name(row), []).append(place)
 
         def cut_out(places: list[int]) -> list[tuple[int, Array, FloatArray]]:
             cuts = self._cut(chosen[places], areas[places], reach)
@@ -272,7 +268,6 @@ def in_color(pixels: Array, color: str) -> Array:
     Returns
     -------
     ndarray of shape (height, width, 1 or 3), uint8
-        Grey levels or colours.
     """
     pixels = pixels.reshape(*pixels.shape[:2], -1)[..., :3]
     if color == "gray":
