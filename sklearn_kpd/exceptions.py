@@ -49,3 +49,10 @@ class NewerFormatError(PersistenceError):
 
 class OtherVersionWarning(UserWarning):
     """The file was written with other versions of the libraries that matter."""
+
+
+class AnnotationError(ValueError):
+    """A file of annotations cannot be read without a guess: the file, the place, what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message[:1000])  # what is quoted from a file may be as long as it likes
