@@ -2,5 +2,6 @@
 
 from sklearn_kpd.photographs.crops import Crops
 from sklearn_kpd.photographs.transformer import CropTransformer
+from sklearn_kpd.photographs.video import read_video, write_video
 
-__all__ = ["CropTransformer", "Crops"]
+__all__ = ["CropTransformer", "Crops", "read_video", "write_video"]

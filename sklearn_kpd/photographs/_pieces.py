@@ -2,9 +2,10 @@
 
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,8 @@ class Pieces:
 
     Parameters
     ----------
+    n_pieces : int
+        How many there will be.
     frame : (int, int)
         Height and width of the crops.
     n_channels : int
@@ -108,12 +111,15 @@ class Pieces:
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, frame: tuple[int, int], n_channels: int, border: Any) -> None:
+    def __init__(
+        self, n_pieces: int, frame: tuple[int, int], n_channels: int, border: Any
+    ) -> None:
         self.frame = frame
         self.n_channels = n_channels
         self.border = border
-        self.matrices: list[FloatArray] = []
-        self._pieces: list[Any] = []  # an array, or its place in the file and its shape
+        self.matrices = np.empty((n_pieces, 3, 3))
+        # an array, or its place in the file and its shape
+        self._pieces: list[Any] = [None] * n_pieces
         self._n_bytes = 0
         self._file: Any = None
         self._reading = threading.Lock()
@@ -126,23 +132,23 @@ class Pieces:
         """Shape of the crops, (n, height, width, channels)."""
         return len(self), *self.frame, self.n_channels
 
-    def append(self, piece: Array, matrix: FloatArray) -> None:
-        """Keep the piece of the next row, and its matrix to the crop."""
-        self.matrices.append(matrix)
+    def put(self, row: int, piece: Array, matrix: FloatArray) -> None:
+        """Keep the piece of a row, and its matrix to the crop."""
+        self.matrices[row] = matrix
         if self._n_bytes + piece.nbytes <= _MAX_BYTES:
             self._n_bytes += piece.nbytes
-            self._pieces.append(np.ascontiguousarray(piece))
+            self._pieces[row] = np.ascontiguousarray(piece)
             return
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it goes with its owner
-        self._pieces.append((self._file.tell(), piece.shape))
+        self._pieces[row] = self._file.tell(), piece.shape
         self._file.write(np.ascontiguousarray(piece).data)
 
     def batch(self, rows: Any) -> CropBatch:
         """Crops of some rows, not made yet."""
         rows = np.arange(len(self))[rows]
-        matrices = np.array([self.matrices[row] for row in rows]).reshape(-1, 3, 3)
-        return CropBatch([self._read(row) for row in rows], matrices, self.frame, self.border)
+        pieces = [self._read(row) for row in rows]
+        return CropBatch(pieces, self.matrices[rows], self.frame, self.border)
 
     def __getitem__(self, rows: Any) -> Array:
         return self.batch(rows).warped()
@@ -184,7 +190,7 @@ def reduced(pixels: Array, factor: int) -> Array:
 
 
 def in_turn(
-    read: Callable[[Any], Any], items: list[Any], progress: Callable[[int], None] | None
+    read: Callable[[Any], Any], items: Iterable[Any], progress: Callable[[int], None] | None
 ) -> Any:
     """Results of a function that waits for the disk and decodes, in the order of its arguments.
 
@@ -192,8 +198,8 @@ def in_turn(
     ----------
     read : callable
         Lets go of Python's lock while it works.
-    items : list
-        Its arguments.
+    items : iterable
+        Its arguments. They are made in the thread that asks for the results, a few ahead.
     progress : callable, optional
         Told after each how many are done.
 
@@ -201,11 +207,11 @@ def in_turn(
     ------
     object
     """
+    remaining, done = iter(items), 0
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(items), _AT_ONCE):
-            for done, result in enumerate(
-                pool.map(read, items[start : start + _AT_ONCE]), start + 1
-            ):
+        while some := list(islice(remaining, _AT_ONCE)):
+            for result in pool.map(read, some):
                 yield result
+                done += 1
                 if progress is not None:
                     progress(done)

@@ -1,6 +1,7 @@
 """Crops: objects in photographs on their way through a Pipeline, and how to find the way back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,7 +20,8 @@ from sklearn_kpd.photographs._geometry import (
 )
 from sklearn_kpd.photographs._pieces import Pieces, in_turn, reduced
 from sklearn_kpd.photographs._reading import COLORS, photograph_size, read_photograph
-from sklearn_kpd.photographs._tables import Photographs, is_path
+from sklearn_kpd.photographs._tables import Photographs, is_path, path_of
+from sklearn_kpd.photographs.video import Frame, VideoReader
 
 
 class Crops(DeferredImages):
@@ -64,6 +66,7 @@ class Crops(DeferredImages):
         self.color = color
         self.border = border
         self._areas: FloatArray | None = None
+        self._videos: dict[str | None, VideoReader] = {}
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -78,13 +81,13 @@ class Crops(DeferredImages):
 
     @property
     def paths(self) -> list[Any]:
-        """Name of each row's photograph: rows of one belong together. Arrays have their row."""
+        """Each row's photograph or video: rows of one belong together. Arrays have their row."""
         return self.photographs.paths()
 
     @property
     def n_photographs(self) -> int:
-        """Number of photographs, of which one may have several rows."""
-        return len(set(self.paths))
+        """Number of photographs and frames, of which one may have several rows."""
+        return len(set(self.photographs.keys()))
 
     @property
     def areas(self) -> FloatArray:
@@ -177,35 +180,46 @@ class Crops(DeferredImages):
         PhotographError
             For a photograph that is not there or damaged, or a box outside of it; names the row.
         """
-        chosen = np.arange(len(self))[rows]
-        groups: dict[Any, list[int]] = {}
-        names = self.paths
-        for place, row in enumerate(chosen):
-            groups.setdefault(names[row], []).append(place)
+        chosen, areas = np.arange(len(self))[rows], self.areas
 
-        def cut_out(places: list[int]) -> list[tuple[int, Array, FloatArray]]:
-            return [
-                (p, *piece)
-                for p, piece in zip(places, self._cut(chosen[places], reach), strict=True)
-            ]
+        def cut_out(item: tuple[list[int], Any]) -> Any:
+            places, source = item
+            rows = chosen[places]
+            return zip(places, self._cut(rows, areas[rows], source, reach), strict=True)
 
-        pieces = Pieces(self.frame, self.shape[3], self.border)
-        waiting: dict[int, tuple[Array, FloatArray]] = {}
-        for found in in_turn(cut_out, list(groups.values()), progress):
-            for place, piece, matrix in found:
-                waiting[place] = piece, matrix
-            while len(pieces) in waiting:
-                pieces.append(*waiting.pop(len(pieces)))
+        pieces = Pieces(len(chosen), self.frame, self.shape[3], self.border)
+        for found in in_turn(cut_out, self._by_photograph(chosen), progress):
+            for place, (piece, matrix) in found:
+                pieces.put(place, piece, matrix)
         return pieces
 
-    def _cut(self, rows: Any, reach: float) -> list[tuple[Array, FloatArray]]:
+    def _by_photograph(self, chosen: Any) -> Iterator[tuple[list[int], Any]]:
+        """Places of the rows of each photograph, and its source; videos are decoded in order."""
+        keys, groups = self.photographs.keys(), dict[Any, list[int]]()
+        for place, row in enumerate(chosen):
+            groups.setdefault(keys[row], []).append(place)
+        first: dict[Any, int] = {}
+        for at, key in enumerate(groups):
+            first.setdefault(path_of(key) or key, at)
+
+        def turn(key: Any) -> tuple[int, int]:
+            return first[path_of(key) or key], key.number if isinstance(key, Frame) else 0
+
+        for key in sorted(groups, key=turn):
+            row = chosen[groups[key][0]]
+            source = self.photographs.sources[row]
+            if isinstance(source, Frame):
+                with _row_named(row):
+                    source = self._video(source).read(source.number)
+            yield groups[key], source
+
+    def _cut(
+        self, rows: Any, areas: FloatArray, source: Any, reach: float
+    ) -> list[tuple[Array, FloatArray]]:
         """Pieces of one photograph, and their matrices to the crops."""
-        areas = self.areas[rows]
         factors = [reduction(area, self.frame) for area in areas]
-        try:
-            photograph, done, size = self._open(rows[0], min(factors))
-        except PhotographError as error:
-            raise PhotographError(f"X, row {rows[0]}: {error}") from error
+        with _row_named(rows[0]):
+            photograph, done, size = self._open(source, min(factors))
         cuts = []
         for row, area, factor in zip(rows, areas, factors, strict=True):
             # what is left to do after a JPEG was reduced while it was decoded
@@ -222,9 +236,8 @@ class Crops(DeferredImages):
             cuts.append((np.array(reduced(part, rest)), matrix))
         return cuts
 
-    def _open(self, row: int, factor: int) -> tuple[Array, int, tuple[int, int]]:
-        """Pixels of a row's photograph, by what they are reduced, and its size."""
-        source = self.photographs.sources[row]
+    def _open(self, source: Any, factor: int) -> tuple[Array, int, tuple[int, int]]:
+        """Pixels of a photograph, by what they are reduced, and its size."""
         if is_path(source):
             pixels, done = read_photograph(source, self.color, factor)
             return pixels, done, photograph_size(source) if done > 1 else pixels.shape[:2]
@@ -232,12 +245,14 @@ class Crops(DeferredImages):
 
     def _size(self, row: int) -> tuple[int, int]:
         source = self.photographs.sources[row]
-        if not is_path(source):
-            return source.shape[0], source.shape[1]
-        try:
-            return photograph_size(source)
-        except PhotographError as error:
-            raise PhotographError(f"X, row {row}: {error}") from error
+        with _row_named(row):
+            if isinstance(source, Frame):
+                return self._video(source).size()
+            return photograph_size(source) if is_path(source) else source.shape[:2]
+
+    def _video(self, frame: Frame) -> VideoReader:
+        """A reader for all frames of a video: what was decoded need not be decoded again."""
+        return self._videos.setdefault(path_of(frame), VideoReader(frame.path))
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
@@ -249,6 +264,15 @@ class Crops(DeferredImages):
     def __repr__(self) -> str:
         height, width, channels = self.shape[1:]
         return f"Crops({len(self)} crops of {height}x{width}x{channels})"
+
+
+@contextmanager
+def _row_named(row: Any) -> Iterator[None]:
+    """Say which row of X a photograph that cannot be read is in."""
+    try:
+        yield
+    except PhotographError as error:
+        raise PhotographError(f"X, row {row}: {error}") from error
 
 
 def in_color(pixels: Array, color: str) -> Array:
