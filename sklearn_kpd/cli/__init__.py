@@ -1,0 +1,5 @@
+"""The command line: demo, train, evaluate, predict."""
+
+from sklearn_kpd.cli.commands import main
+
+__all__ = ["main"]
