@@ -1,10 +1,13 @@
 """What several tests use."""
 
+import cv2
 import keras
 import numpy as np
+import pandas as pd
 from keras import layers
 
 from sklearn_kpd import KeypointRegressor
+from sklearn_kpd.datasets import make_faces
 
 
 def tiny_network(image_shape, n_outputs, width=8):
@@ -64,3 +67,47 @@ def centroids(images):
     return np.stack(
         [(mass * x).sum(axis=(-2, -1)) / total, (mass * y).sum(axis=(-2, -1)) / total], axis=-1
     )
+
+
+def make_photographs(folder, n, random_state=0, size=(240, 320), suffix=".jpg", missing=None):
+    """Photographs with one generated face each, at a random place and of a random size.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are written.
+    n : int
+        How many.
+    size : (int, int)
+        Their height and width.
+    suffix : str
+        Of the files: their format.
+    missing
+        As in `make_faces`.
+
+    Returns
+    -------
+    X : DataFrame
+        ``path``, ``left``, ``top``, ``right``, ``bottom``: the pasted square.
+    y : DataFrame
+        Keypoints in pixels of the photograph.
+    """
+    rng = np.random.default_rng(random_state)
+    faces, y = make_faces(n, missing=missing, random_state=random_state)
+    height, width = size
+    rows, y = [], y.copy()
+    for i, face in enumerate(faces):
+        side = int(rng.uniform(0.3, 0.8) * min(size))
+        left, top = int(rng.integers(0, width - side + 1)), int(rng.integers(0, height - side + 1))
+        coarse = rng.uniform(0, 255, (6, 8)).astype(np.float32)
+        picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        picture = np.clip(picture, 0, 255).astype(np.uint8)
+        small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
+        picture[top : top + side, left : left + side] = small
+        path = str(folder / f"{i:04d}{suffix}")
+        cv2.imwrite(path, picture)
+        rows.append((path, left, top, left + side, top + side))
+        scale = side / 96
+        y.iloc[i, ::2] = (y.iloc[i, ::2] + 0.5) * scale - 0.5 + left
+        y.iloc[i, 1::2] = (y.iloc[i, 1::2] + 0.5) * scale - 0.5 + top
+    return pd.DataFrame(rows, columns=["path", "left", "top", "right", "bottom"]), y

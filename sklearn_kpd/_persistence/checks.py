@@ -9,10 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.ranges import OPERATIONS
-from sklearn_kpd.augment.transformer import AugmentBase
+from sklearn_kpd.augment.transformer import AugmentBase, AugmentTransformer
+from sklearn_kpd.photographs import BoxFinder, CropTransformer
 from sklearn_kpd.regressor import KeypointRegressor
 
 _ATTRIBUTE = re.compile(r"(_[A-Za-z]\w*|[A-Za-z]\w*_)", re.ASCII)
@@ -43,6 +45,8 @@ LEARNT: dict[type[BaseEstimator], dict[str, Any]] = {
         "n_features_in_": _ALWAYS,
         "augmentation_": _ALWAYS,
     },
+    CropTransformer: {"frame_": _ALWAYS},
+    BoxFinder: {"pipeline_": _ALWAYS},
 }
 # Those that a fit leaves behind for some X.
 _FOR_SOME_X = {"feature_names_in_"}
@@ -107,7 +111,7 @@ def check_consistency(estimator: BaseEstimator) -> None:
         estimator._validate_params()
     n_features = learnt.get("n_features_in_", 1)
     _require_fit(_is_integer(n_features) and n_features > 0, "n_features_in_")
-    if learnt and isinstance(estimator, (KeypointRegressor, AugmentBase)):
+    if learnt and isinstance(estimator, tuple(LEARNT)):
         _check_ours(estimator, learnt)
 
 
@@ -131,11 +135,27 @@ def _check_ours(estimator: Any, learnt: dict[str, Any]) -> None:
             f"{type(estimator).__name__} lacks or has by mistake the attributes {sorted(wrong)}: "
             "fit it, to the end"
         )
-    _check_images(estimator)
-    if isinstance(estimator, AugmentBase):
+    if isinstance(estimator, CropTransformer):
+        frame = estimator.frame_
+        _require_fit(_is_shape(frame) and len(frame) == 2, "frame_")
+    elif isinstance(estimator, BoxFinder):
+        _require_fit(_finds_boxes(estimator.pipeline_), "pipeline_")
+    elif isinstance(estimator, AugmentBase):
+        _check_images(estimator)
         _check_augmentation(estimator.augmentation_)
     else:
+        _check_images(estimator)
         _check_regressor(estimator)
+
+
+def _finds_boxes(pipeline: Any) -> bool:
+    """Whether it predicts the middles of four edges in photographs."""
+    steps = [step for _, step in getattr(pipeline, "steps", [])]
+    return (
+        isinstance(pipeline, Pipeline)
+        and list(map(type, steps)) == [CropTransformer, AugmentTransformer, KeypointRegressor]
+        and getattr(steps[-1], "y_shape_", None) == (8,)
+    )
 
 
 def _check_images(estimator: Any) -> None:

@@ -12,12 +12,15 @@ from sklearn.base import BaseEstimator
 
 from sklearn_kpd import losses, networks
 from sklearn_kpd.augment import AugmentSampler, AugmentTransformer
+from sklearn_kpd.photographs import BoxFinder, CropTransformer
 from sklearn_kpd.regressor import KeypointRegressor
 
 _ESTIMATORS: dict[str, type[BaseEstimator]] = {
     "sklearn_kpd.AugmentSampler": AugmentSampler,
     "sklearn_kpd.AugmentTransformer": AugmentTransformer,
+    "sklearn_kpd.CropTransformer": CropTransformer,
     "sklearn_kpd.KeypointRegressor": KeypointRegressor,
+    "sklearn_kpd.photographs.BoxFinder": BoxFinder,
 }
 _SKLEARN_MODULES = (
     "compose", "decomposition", "ensemble", "feature_selection", "gaussian_process", "impute",

@@ -6,6 +6,7 @@ from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._history import HistoryDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
 from sklearn_kpd.inspection._missing import MissingLabelDisplay
+from sklearn_kpd.inspection._photographs import PhotographDisplay
 from sklearn_kpd.inspection._report import evaluation_report
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "KeypointDisplay",
     "KeypointErrorDisplay",
     "MissingLabelDisplay",
+    "PhotographDisplay",
     "evaluation_report",
 ]

@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from sklearn_kpd._common.sides import sides
-from sklearn_kpd.images import Array
+from sklearn_kpd.images import Array, made
 from sklearn_kpd.inspection._grid import (
     face_axes,
     read_images,
@@ -13,7 +14,9 @@ from sklearn_kpd.inspection._grid import (
     show_face,
     show_points,
 )
+from sklearn_kpd.inspection._shown import crops_of, points_in
 from sklearn_kpd.keypoints import FloatArray, check_keypoints
+from sklearn_kpd.photographs import Crops
 
 # The subject's left and right differ in colour and shape, so that a wrong swap meets the eye.
 _STYLES = {
@@ -106,10 +109,10 @@ class AugmentationDisplay:
 
         Parameters
         ----------
-        transformer : AugmentTransformer
-            Need not be fitted.
-        X : array-like
-            Images.
+        transformer : AugmentTransformer, or Pipeline that has one
+            Need not be fitted, but for a Pipeline that begins with `CropTransformer`.
+        X : array-like, DataFrame or Crops
+            Images, or photographs, whose crops are shown.
         y : DataFrame or array-like
             Keypoints in pixels.
         n_faces : int, default=4
@@ -125,19 +128,53 @@ class AugmentationDisplay:
         -------
         AugmentationDisplay
         """
-        X, y = (v.iloc[:n_faces] if hasattr(v, "iloc") else v[:n_faces] for v in (X, y))
         names = check_keypoints(y).names
-        # One draw of the faces repeated, so that each repetition gets numbers of its own.
-        repeat = np.tile(np.arange(len(y)), n_draws)
-        many_X, many_y = (
-            v.iloc[repeat] if hasattr(v, "iloc") else np.asarray(v)[repeat] for v in (X, y)
-        )
-        moved_X, moved_y = transformer.augment(many_X, many_y, random_state=random_state)
-        shape = transformer.image_shape
-        images = np.concatenate([read_images(X, shape), read_images(moved_X, shape)])
-        points = np.concatenate([read_points(y), read_points(moved_y)])
+        X = crops_of(X, transformer)
+        draws = _of_crops if isinstance(X, Crops) else _of_images
+        images, points = draws(_augmenter(transformer), X, y, n_faces, n_draws, random_state)
         images, points = (
             v.reshape(1 + n_draws, -1, *v.shape[1:]).swapaxes(0, 1) for v in (images, points)
         )
         sides_ = sides(names) if names else ["middle"] * points.shape[2]
         return cls(images, points, sides_).plot(ax=ax)
+
+
+def _augmenter(transformer: Any) -> Any:
+    """Give the AugmentTransformer itself, or the one of a Pipeline."""
+    steps = [step for _, step in getattr(transformer, "steps", [("", transformer)])]
+    return next((step for step in steps if hasattr(step, "augment")), steps[0])
+
+
+def _of_images(
+    transformer: Any, X: Any, y: Any, n_faces: int, n_draws: int, random_state: int | None
+) -> tuple[Array, FloatArray]:
+    """Images and keypoints as they are, then their draws."""
+    X, y = (v.iloc[:n_faces] if hasattr(v, "iloc") else v[:n_faces] for v in (X, y))
+    # One draw of the faces repeated, so that each repetition gets numbers of its own.
+    repeat = np.tile(np.arange(len(y)), n_draws)
+    many_X, many_y = (
+        v.iloc[repeat] if hasattr(v, "iloc") else np.asarray(v)[repeat] for v in (X, y)
+    )
+    moved_X, moved_y = transformer.augment(many_X, many_y, random_state=random_state)
+    shape = transformer.image_shape
+    images = np.concatenate([read_images(X, shape), read_images(moved_X, shape)])
+    return images, np.concatenate([read_points(y), read_points(moved_y)])
+
+
+def _of_crops(
+    transformer: Any, crops: Crops, y: Any, n_faces: int, n_draws: int, random_state: int | None
+) -> tuple[Array, FloatArray]:
+    """Likewise, each draw one warp from the photograph, as in training."""
+    y = points_in(crops, y)
+    transformer = clone(transformer)
+    if random_state is not None:
+        transformer.set_params(random_state=random_state)
+    augmentation = transformer.fit(crops, y).augmentation_
+    rows = np.arange(min(n_faces, len(crops)))
+    pieces = crops.read(augmentation.reach(crops.frame), rows=rows)
+    points = read_points(y)[rows]
+    repeat = np.tile(rows, n_draws)
+    rng = np.random.default_rng(augmentation.seed)
+    moved, moved_points = augmentation.apply(pieces.batch(repeat), points[repeat], rng)
+    images = np.concatenate([pieces[:], made(moved)])
+    return images, np.concatenate([points, moved_points])

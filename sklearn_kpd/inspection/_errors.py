@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_kpd.images import Array
 from sklearn_kpd.inspection._grid import mean_image, read_points, show_face
+from sklearn_kpd.inspection._shown import crops_of, points_in
 from sklearn_kpd.keypoints import FloatArray, check_keypoints, last_step
 from sklearn_kpd.metrics import keypoint_root_mean_squared_error
 from sklearn_kpd.metrics._scorers import name_predictions
@@ -109,8 +110,8 @@ class KeypointErrorDisplay:
         ----------
         estimator : estimator
             Fitted.
-        X : array-like
-            Images.
+        X : array-like, DataFrame or Crops
+            Images, or photographs.
         y : DataFrame or array-like
             True keypoints in pixels, NaN where not labelled.
         ax : matplotlib Axes, default=None
@@ -122,7 +123,9 @@ class KeypointErrorDisplay:
         """
         image_shape = getattr(last_step(estimator), "image_shape_", None)
         y_pred = name_predictions(estimator.predict(X), estimator, y)
-        return cls.from_predictions(X, y, y_pred, image_shape=image_shape, ax=ax)
+        return cls.from_predictions(
+            crops_of(X, estimator), y, y_pred, image_shape=image_shape, ax=ax
+        )
 
     @classmethod
     def from_predictions(
@@ -138,8 +141,9 @@ class KeypointErrorDisplay:
 
         Parameters
         ----------
-        X : array-like or None
-            Images, whose mean is drawn; None for none.
+        X : array-like, DataFrame, Crops or None
+            Images, whose mean is drawn; None for none. Of photographs it is the mean crop, and
+            errors are pixels of the crop.
         y_true : DataFrame or array-like
             True keypoints in pixels, NaN where not labelled.
         y_pred : DataFrame or array-like of the same shape
@@ -153,6 +157,8 @@ class KeypointErrorDisplay:
         -------
         KeypointErrorDisplay
         """
+        X = crops_of(X)
+        y_true, y_pred = points_in(X, y_true), points_in(X, y_pred)
         errors = keypoint_root_mean_squared_error(y_true, y_pred)
         image = None
         if X is not None:

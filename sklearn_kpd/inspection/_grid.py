@@ -5,7 +5,14 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sklearn_kpd.images import Array, as_images, grey_level_gain, pieces, to_grey_levels
+from sklearn_kpd.images import (
+    Array,
+    DeferredImages,
+    as_images,
+    grey_level_gain,
+    pieces,
+    to_grey_levels,
+)
 from sklearn_kpd.keypoints import FloatArray, align, check_keypoints
 
 
@@ -13,7 +20,7 @@ def read_images(
     X: Any, image_shape: tuple[int, ...] | None = None, rows: Array | None = None
 ) -> Array:
     """Images in any form, or some rows of them, as (n, height, width, channels), uint8."""
-    images = as_images(X, image_shape)
+    images = _as_images(X, image_shape)
     gain = grey_level_gain(images)  # of all: some may be dark
     levels = to_grey_levels(images if rows is None else images[rows], gain)
     return _to_uint8(levels)
@@ -21,12 +28,17 @@ def read_images(
 
 def mean_image(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
     """The mean of images in any form, as (height, width, channels), uint8."""
-    images = as_images(X, image_shape)
+    images = _as_images(X, image_shape)
     gain = grey_level_gain(images)
     total = sum(
         to_grey_levels(piece, gain).sum(axis=0, dtype=np.float64) for piece in pieces(images)
     )
     return _to_uint8(total / len(images))
+
+
+def _as_images(X: Any, image_shape: tuple[int, ...] | None) -> Any:
+    # crops of photographs are made when rows are taken
+    return X if isinstance(X, DeferredImages) else as_images(X, image_shape)
 
 
 def _to_uint8(levels: Array) -> Array:

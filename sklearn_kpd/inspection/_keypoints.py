@@ -13,6 +13,7 @@ from sklearn_kpd.inspection._grid import (
     show_face,
     show_points,
 )
+from sklearn_kpd.inspection._shown import crops_of, points_in
 from sklearn_kpd.keypoints import FloatArray, last_step
 from sklearn_kpd.metrics._scorers import name_predictions
 
@@ -123,8 +124,8 @@ class KeypointDisplay:
         ----------
         estimator : estimator
             Fitted; a `KeypointRegressor` or a Pipeline that ends in one.
-        X : array-like
-            Images.
+        X : array-like, DataFrame or Crops
+            Images, or photographs, whose crops are shown.
         y : DataFrame or array-like, default=None
             True keypoints in pixels, if they are known.
         n_faces, order, columns, image_shape, random_state, ax
@@ -137,7 +138,7 @@ class KeypointDisplay:
         if image_shape is None:
             image_shape = getattr(last_step(estimator), "image_shape_", None)
         return cls.from_predictions(
-            X,
+            crops_of(X, estimator),
             y,
             name_predictions(estimator.predict(X), estimator, y),
             n_faces=n_faces,
@@ -166,8 +167,9 @@ class KeypointDisplay:
 
         Parameters
         ----------
-        X : array-like
-            Images.
+        X : array-like, DataFrame or Crops
+            Images. Of a table of photographs the crops are shown that `CropTransformer` cuts out
+            by default; errors are pixels of the crop then.
         y_true : DataFrame or array-like, or None
             True keypoints in pixels, NaN where not labelled, if they are known.
         y_pred : DataFrame, or array-like of shape (n, 2 * k) or (n, k, 2)
@@ -190,6 +192,8 @@ class KeypointDisplay:
         -------
         KeypointDisplay
         """
+        X = crops_of(X)
+        y_true, y_pred = points_in(X, y_true), points_in(X, y_pred)
         n_images, pred = len(X), read_points(y_pred, like=y_true)
         true = None if y_true is None else read_points(y_true)
         if pred.shape[0] != n_images or (true is not None and true.shape != pred.shape):

@@ -16,6 +16,7 @@ from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
 from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
 from sklearn_kpd.inspection._missing import MissingLabelDisplay
+from sklearn_kpd.inspection._shown import crops_of
 from sklearn_kpd.keypoints import FloatArray, align, check_keypoints, columns_from_names
 from sklearn_kpd.metrics._landmarks import NORMALIZATIONS
 
@@ -38,8 +39,8 @@ def evaluation_report(
 
     Parameters
     ----------
-    X : array-like
-        Images.
+    X : array-like, DataFrame or Crops
+        Images, or photographs, whose crops are shown.
     y_true : DataFrame or array-like
         True keypoints in pixels, NaN where not labelled.
     y_pred : DataFrame or array-like of the same shape
@@ -77,6 +78,7 @@ def evaluation_report(
     >>> page.startswith("<!DOCTYPE html>")
     True
     """
+    X = crops_of(X)
     keypoints = check_keypoints(y_true)
     names = keypoints.names
     true = keypoints.values

@@ -98,7 +98,7 @@ class Pieces:
 
     Parameters
     ----------
-    n_pieces : int
+    n_rows : int
         How many there will be.
     frame : (int, int)
         Height and width of the crops.
@@ -111,15 +111,13 @@ class Pieces:
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(
-        self, n_pieces: int, frame: tuple[int, int], n_channels: int, border: Any
-    ) -> None:
+    def __init__(self, n_rows: int, frame: tuple[int, int], n_channels: int, border: Any) -> None:
         self.frame = frame
         self.n_channels = n_channels
         self.border = border
-        self.matrices = np.empty((n_pieces, 3, 3))
-        # an array, or its place in the file and its shape
-        self._pieces: list[Any] = [None] * n_pieces
+        self.matrices = np.empty((n_rows, 3, 3))
+        # each an array, or its place in the file and its shape
+        self._pieces: list[Any] = [None] * n_rows
         self._n_bytes = 0
         self._file: Any = None
         self._reading = threading.Lock()

@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from sklearn_kpd._common.opencv import cv2
 from sklearn_kpd.exceptions import PhotographError
 from sklearn_kpd.images import Array
+from sklearn_kpd.keypoints import FloatArray
 
 #: Colours of a crop, as Pillow calls them, and their channels.
 COLORS = {"gray": ("L", 1), "rgb": ("RGB", 3)}
 
+# MPO is what telephones write: a JPEG with more pictures behind it.
+_JPEG_FORMATS = ("JPEG", "MPO")
 # What JPEG can leave out while it is decoded.
 _JPEG_REDUCTIONS = (8, 4, 2)
 # EXIF orientations that swap height and width.
@@ -60,21 +64,40 @@ def read_photograph(path: Any, color: str, largest_reduction: int = 1) -> tuple[
     mode, n_channels = COLORS[color]
     with _named(path), Image.open(path) as image:
         factor = 1
-        if image.format == "JPEG":
+        if image.format in _JPEG_FORMATS:
             factor = _draft(image, mode, largest_reduction)
         turned = ImageOps.exif_transpose(image)
         pixels = np.asarray(_in_mode(turned, mode))
     return pixels.reshape(*pixels.shape[:2], n_channels), factor
 
 
+def read_reduced(path: Any, color: str, longest: int) -> tuple[Array, FloatArray]:
+    """Photograph whose longer side has at most so many pixels; smaller ones stay as they are.
+
+    Returns
+    -------
+    pixels : ndarray of shape (height, width, channels), uint8
+    scale : ndarray of shape (2,)
+        How many pixels of the photograph one of these is wide and high.
+    """
+    size = photograph_size(path)
+    pixels, factor = read_photograph(path, color, max(1, max(size) // longest))
+    read = np.array(pixels.shape[1::-1])
+    width, height = np.maximum(1, np.round(read * min(1, longest / read.max()))).astype(int)
+    small = cv2.resize(pixels, (int(width), int(height)), interpolation=cv2.INTER_AREA)
+    return small.reshape(height, width, -1), factor * read / (width, height)
+
+
 def _draft(image: Any, mode: str, largest_reduction: int) -> int:
     """Have a JPEG decoded at a fraction of its size, and tell which."""
     width, height = image.size
+    upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
     for factor in _JPEG_REDUCTIONS:
-        if factor <= min(largest_reduction, width, height):
+        # the last pixel is made of what is left, and must not come first when it is turned
+        whole = upright or (width % factor == 0 and height % factor == 0)
+        if whole and factor <= min(largest_reduction, width, height):
             image.draft(mode, (width // factor, height // factor))
             break
-    # each pixel of a reduced JPEG is made of the same number of pixels, the last of what is left
     return next(f for f in (1, 2, 4, 8) if image.size == (-(-width // f), -(-height // f)))
 
 

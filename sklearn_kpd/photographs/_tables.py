@@ -13,6 +13,8 @@ from sklearn_kpd.keypoints import FloatArray
 from sklearn_kpd.photographs.video import Frame
 
 BOX = ("left", "top", "right", "bottom")
+#: Columns that say which photograph it is.
+SOURCES = ("path", "image")
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def check_photographs(X: Any) -> Photographs:
     (2, 4)
     """
     if isinstance(X, pd.DataFrame):
-        column = next((name for name in ("path", "image") if name in X.columns), None)
+        column = next((name for name in SOURCES if name in X.columns), None)
         if column is None:
             raise ValueError(
                 "X has neither a column 'path' nor a column 'image'; its columns are "

@@ -223,7 +223,7 @@ class Crops(DeferredImages):
         cuts = []
         for row, area, factor in zip(rows, areas, factors, strict=True):
             # what is left to do after a JPEG was reduced while it was decoded
-            rest = max(1, factor // done)
+            rest = max(1, min(factor, *size) // done)
             left, top, right, bottom = cut(area, reach, size, rest * done)
             if right <= left or bottom <= top:
                 raise PhotographError(
