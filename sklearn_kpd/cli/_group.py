@@ -36,14 +36,20 @@ def _one_line(text: Any) -> str:
     return " ".join(str(text).split())
 
 
-def _show_warning(message: Any, *_: Any, **__: Any) -> None:
+def _show_warning(message: Any, category: type[Warning], *_: Any) -> None:
+    if issubclass(category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning)):
+        return  # they speak to programmers
     click.echo(f"Warning: {_one_line(message)}", err=True)
 
 
 def load_tensorflow() -> None:
     """Import TensorFlow without the lines that it logs, unless it fails."""
     with _held_back_stderr():
+        import tensorflow as tf
+
         import sklearn_kpd.regressor  # noqa: F401
+
+        tf.config.list_physical_devices()  # which logs that there is no GPU
 
 
 @contextmanager

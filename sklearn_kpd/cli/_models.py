@@ -97,8 +97,12 @@ def load_model(path: Path) -> Any:
 
 def _load_kpd(path: Path) -> Any:
     from sklearn_kpd import load
+    from sklearn_kpd.exceptions import PersistenceError
 
-    return load(path)
+    try:
+        return load(path)
+    except PersistenceError as error:
+        raise click.ClickException(f"{path}: {error}") from error
 
 
 def _load_pickle(path: Path) -> Any:
