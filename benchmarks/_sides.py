@@ -1,4 +1,4 @@
-"""Sides of a comparison, each in a process of its own, in turn."""
+"""What benchmarks share: sides that take turns, memory, faces, augmentation."""
 
 import argparse
 import json
@@ -6,11 +6,19 @@ import statistics
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 
 from sklearn_kpd.datasets import make_faces
+
+#: A usual augmentation, and the same with what costs the most.
+AUGMENT = {
+    "rotation": 15, "scale": 0.1, "translation": 4, "flip": 0.5, "brightness": 0.1,
+    "contrast": 0.2,
+}  # fmt: skip
+NOISY = {**AUGMENT, "noise": 0.05}
 
 
 def memory(field):
@@ -47,8 +55,21 @@ def faces(n_faces):
     return X[rows], y.iloc[rows].reset_index(drop=True)
 
 
-def compare(sides, parser):
-    """Run each side in turn and take medians.
+def timed(function):
+    """Seconds of a call, by the clock on the wall and by the processor's."""
+    start = time.perf_counter(), time.process_time()
+    function()
+    return time.perf_counter() - start[0], time.process_time() - start[1]
+
+
+def take_turns(functions, n_rounds):
+    """Time functions of this process in turn: name to (n_rounds, 2), as `timed` gives them."""
+    rounds = [{name: timed(run) for name, run in functions.items()} for _ in range(n_rounds)]
+    return {name: np.array([times[name] for times in rounds]) for name in functions}
+
+
+def compare(sides, parser, rounds=3):
+    """Run each side in a process of its own, in turn, and take medians.
 
     Parameters
     ----------
@@ -56,13 +77,15 @@ def compare(sides, parser):
         Each takes the parsed arguments and returns a dict of figures.
     parser : argparse.ArgumentParser
         Options of the script.
+    rounds : int, default=3
+        How often each side runs, unless ``--rounds`` says so.
 
     Returns
     -------
     dict of str to dict of str to float, or None
         None in the process of one side.
     """
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--side", choices=sides, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:

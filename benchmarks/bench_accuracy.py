@@ -1,4 +1,4 @@
-"""RMSE on test faces of the column means, of the seed's recipe and of ours.
+"""RMSE on test faces of the column means, of a plain network and of our recipes.
 
 Takes a training file and a test file in Kaggle's format, and a CSV file with the labels of the
 test faces (columns ImageId and the 30 coordinates). Training never sees the test faces.
@@ -11,23 +11,20 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+from _sides import AUGMENT
 from sklearn.pipeline import Pipeline
 
 from sklearn_kpd import AugmentTransformer, KeypointRegressor, metrics
 from sklearn_kpd.datasets import load_kaggle
 
-AUGMENT = {
-    "rotation": 15, "scale": 0.1, "translation": 4, "flip": 0.5, "brightness": 0.1,
-    "contrast": 0.2,
-}  # fmt: skip
 STRONG = {
     "rotation": 20, "scale": 0.15, "translation": 5, "flip": 0.5, "brightness": 0.15,
     "contrast": 0.3, "noise": 0.02, "elastic": 1.5, "cutout": 0.15,
 }  # fmt: skip
 
 RECIPES = {
-    "seed": (
-        "seed's recipe: cnn, complete rows, no augmentation, MSE, Adam",
+    "plain": (
+        "plain: cnn, complete rows alone, no augmentation, MSE, Adam",
         {},
         {
             "network": "cnn",
@@ -86,7 +83,7 @@ def main():
     parser.add_argument("training")
     parser.add_argument("test")
     parser.add_argument("labels")
-    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["default", "seed"])
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["default", "plain"])
     parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--keep", help="folder for the fitted pipelines")
     arguments = parser.parse_args()

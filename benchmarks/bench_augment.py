@@ -6,10 +6,10 @@ figures are those of the best round of each.
 """
 
 import argparse
-import time
 import warnings
 
 import numpy as np
+from _sides import NOISY, take_turns
 
 from sklearn_kpd import AugmentTransformer
 from sklearn_kpd._common.opencv import cv2
@@ -17,14 +17,9 @@ from sklearn_kpd.augment._imgaug import Keypoint, KeypointsOnImage, iaa
 from sklearn_kpd.augment.draw import draw
 from sklearn_kpd.datasets import make_faces
 
-SETTINGS = {
-    "rotation": 15, "scale": 0.1, "translation": 4, "flip": 0.5, "brightness": 0.1,
-    "contrast": 0.2, "noise": 0.05,
-}  # fmt: skip
-
 
 def ours(images, y, points, **options):
-    augmentation = AugmentTransformer(**{**SETTINGS, **options}).fit(images, y).augmentation_
+    augmentation = AugmentTransformer(**{**NOISY, **options}).fit(images, y).augmentation_
     rng = np.random.default_rng(0)
     return lambda: augmentation.apply(images, points, rng)
 
@@ -104,14 +99,8 @@ def main():
         contenders["albumentations"] = bare_albumentations(images, points)
     except ImportError:
         print("albumentations is not installed")
-    rates = {name: [] for name in contenders}
-    for number in range(arguments.rounds + 1):
-        for name, run in contenders.items():
-            start = time.perf_counter()
-            run()
-            if number:  # the first round warms up
-                rates[name].append(len(images) / (time.perf_counter() - start))
-    best = {name: max(values) for name, values in rates.items()}
+    times = take_turns(contenders, arguments.rounds + 1)  # the first round warms up
+    best = {name: len(images) / seconds[1:, 0].min() for name, seconds in times.items()}
     for name, rate in best.items():
         print(
             f"{name:>18}: {rate:8.0f} images/s   "

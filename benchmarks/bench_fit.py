@@ -1,4 +1,4 @@
-"""An epoch of the seed's CNN with augmentation, against one without.
+"""An epoch of the plain CNN with augmentation, against one without.
 
 Runs go in turn: none, fused, imgaug, none, fused, ... The ratio is that of the medians of the
 epochs after the first one, which compiles.
@@ -8,14 +8,10 @@ import argparse
 
 import numpy as np
 from _clock import Clock
+from _sides import NOISY
 
 from sklearn_kpd import AugmentTransformer, KeypointRegressor
 from sklearn_kpd.datasets import make_faces
-
-SETTINGS = {
-    "rotation": 15, "scale": 0.1, "translation": 4, "flip": 0.5, "brightness": 0.1,
-    "contrast": 0.2, "noise": 0.05,
-}  # fmt: skip
 
 
 def main():
@@ -26,8 +22,8 @@ def main():
     X, y = make_faces(arguments.faces, random_state=0)
     augmentations = {
         "none": AugmentTransformer(),
-        "fused": AugmentTransformer(**SETTINGS),
-        "imgaug": AugmentTransformer(**SETTINGS, engine="imgaug"),
+        "fused": AugmentTransformer(**NOISY),
+        "imgaug": AugmentTransformer(**NOISY, engine="imgaug"),
     }
     seconds = {name: [] for name in augmentations}
     for _ in range(arguments.rounds):

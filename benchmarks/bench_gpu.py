@@ -7,14 +7,10 @@ import argparse
 
 import keras
 from _clock import Clock
+from _sides import AUGMENT
 
 from sklearn_kpd import AugmentTransformer, KeypointRegressor
 from sklearn_kpd.datasets import make_faces
-
-AUGMENT = {
-    "rotation": 15, "scale": 0.1, "translation": 4, "flip": 0.5, "brightness": 0.1,
-    "contrast": 0.2,
-}  # fmt: skip
 
 
 def find_gpu():

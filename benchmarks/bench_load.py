@@ -12,15 +12,15 @@ fresh process for each contender, after all imports.
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _sides import memory, take_turns
 
 from sklearn_kpd.datasets import load_kaggle
 
@@ -39,47 +39,35 @@ CONTENDERS = {
 }
 
 
-def timed(load, path):
-    start = time.perf_counter(), time.process_time()
-    load(path)
-    return time.perf_counter() - start[0], time.process_time() - start[1]
-
-
-def memory(load, path):
-    """Growth of the resident set to its peak, and the result's size, in bytes."""
+def growth(load, path):
+    """Growth of the resident set to its peak, and the result's size, in megabytes."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is resident
-    before = peak()
+    before = memory("VmHWM")
     X, y = load(path)
-    return peak() - before, X.nbytes + int(y.memory_usage().sum())
-
-
-def peak():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return memory("VmHWM") - before, (X.nbytes + int(y.memory_usage().sum())) / 2**20
 
 
 def report_times(path, n_rounds):
     load_kaggle(path)  # fills the cache
-    rounds = [
-        {name: timed(load, path) for name, load in CONTENDERS.items()} for _ in range(n_rounds)
-    ]
+    loads = {name: partial(load, path) for name, load in CONTENDERS.items()}
+    times = take_turns(loads, n_rounds)
     for kind, title in enumerate(("wall time", "processor time")):
         print(f"\n{title}, median of {n_rounds} rounds, and times slower than ours, cold")
         for name in CONTENDERS:
-            seconds = statistics.median(r[name][kind] for r in rounds)
-            ratio = statistics.median(r[name][kind] / r["ours, cold"][kind] for r in rounds)
-            print(f"  {name:13}{seconds:7.3f} s{ratio:7.2f}")
+            seconds = times[name][:, kind]
+            ratio = np.median(seconds / times["ours, cold"][:, kind])
+            print(f"  {name:13}{np.median(seconds):7.3f} s{ratio:7.2f}")
 
 
 def report_memory(path):
-    file_size = os.path.getsize(path)
-    print(f"\npeak memory; the file has {file_size / 1e6:.1f} MB")
+    file_size = os.path.getsize(path) / 2**20
+    print(f"\npeak memory; the file has {file_size:.1f} MB")
     for name in CONTENDERS:
         command = [sys.executable, __file__, path, "--memory-of", name]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        grown, size = map(int, output.split())
+        grown, size = map(float, output.split())
         print(
-            f"  {name:13}{grown / 1e6:7.1f} MB for a result of {size / 1e6:.1f} MB: "
+            f"  {name:13}{grown:7.1f} MB for a result of {size:.1f} MB: "
             f"{(grown - file_size) / size:.2f} × result + file"
         )
 
@@ -91,7 +79,7 @@ def main():
     parser.add_argument("--memory-of", choices=CONTENDERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory_of:
-        print(*memory(CONTENDERS[arguments.memory_of], arguments.training))
+        print(*growth(CONTENDERS[arguments.memory_of], arguments.training))
         return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SCIKIT_LEARN_DATA"] = folder

@@ -6,10 +6,8 @@ measured is the resident memory, from the sixth fit on.
 
 import argparse
 import gc
-import subprocess
-import sys
 
-from _sides import memory
+from _sides import compare, memory
 
 
 def fit_ours(X, y):
@@ -30,35 +28,30 @@ def fit_bare(X, y):
     keras.backend.clear_session()
 
 
-SIDES = {"ours": fit_ours, "bare": fit_bare}
-
-
-def growth(side, n_fits):
+def growth(fit, n_fits):
+    """Megabytes that each fit leaves behind."""
     from sklearn_kpd.datasets import make_faces
 
     X, y = make_faces(128, random_state=0)
     sizes = []
     for _ in range(n_fits):
-        SIDES[side](X, y.to_numpy())
+        fit(X, y.to_numpy())
         gc.collect()
         sizes.append(memory("VmRSS"))
-    return (sizes[-1] - sizes[5]) / (n_fits - 6)
+    return {"megabytes": (sizes[-1] - sizes[5]) / (n_fits - 6)}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fits", type=int, default=30)
-    parser.add_argument("--side", choices=SIDES)
-    arguments = parser.parse_args()
-    if arguments.side:
-        print(growth(arguments.side, arguments.fits))
-        return
-    command = [sys.executable, __file__, "--fits", str(arguments.fits), "--side"]
-    found = {
-        side: float(subprocess.check_output([*command, side], text=True).split()[-1])
-        for side in SIDES
+    sides = {
+        "ours": lambda arguments: growth(fit_ours, arguments.fits),
+        "bare": lambda arguments: growth(fit_bare, arguments.fits),
     }
-    print(f"ours {found['ours']:.1f} MB a fit, bare Keras (cleared) {found['bare']:.1f} MB")
+    found = compare(sides, parser, rounds=1)
+    if found:
+        ours, bare = (found[side]["megabytes"] for side in sides)
+        print(f"ours {ours:.1f} MB a fit, bare Keras (cleared) {bare:.1f} MB")
 
 
 if __name__ == "__main__":

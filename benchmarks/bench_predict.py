@@ -6,25 +6,17 @@ One image against `predict_on_batch` of the network, many against `predict`, in 
 
 import argparse
 import os
-import time
 
 import numpy as np
-from _sides import faces
+from _sides import faces, take_turns
 
 from sklearn_kpd import KeypointRegressor
 
 
 def seconds(functions, rounds):
-    """Median of each function, run in turn."""
-    times = {name: [] for name in functions}
-    for function in functions.values():
-        function()
-    for _ in range(rounds):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            times[name].append(time.perf_counter() - start)
-    return {name: float(np.median(values)) for name, values in times.items()}
+    """Median of each function, run in turn; the first round warms up."""
+    times = take_turns(functions, rounds + 1)
+    return {name: float(np.median(seconds[1:, 0])) for name, seconds in times.items()}
 
 
 def main():

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
 from sklearn_kpd._common.columns import Columns, IntArray, read_columns
 from sklearn_kpd._common.named_keypoints import (
@@ -66,7 +68,7 @@ class Keypoints(NamedTuple):
     shape: tuple[int, ...]
 
 
-def check_keypoints(y: Any) -> Keypoints:
+def check_keypoints(y: ArrayLike) -> Keypoints:
     """Read keypoints in any of the forms that the package takes.
 
     Parameters
@@ -108,7 +110,8 @@ def check_keypoints(y: Any) -> Keypoints:
             "This estimator requires y to be passed, but the target y is None: give keypoints, "
             "an array of shape (n_samples, 2 * n_keypoints) or a DataFrame."
         )
-    columns = read_columns(y.columns) if hasattr(y, "columns") else None
+    labels = y.columns if hasattr(y, "columns") else ()
+    columns = read_columns(labels) if hasattr(y, "columns") else None
     try:
         values = as_floats(y)
     except (TypeError, ValueError) as error:
@@ -119,7 +122,7 @@ def check_keypoints(y: Any) -> Keypoints:
             f"but its shape is {values.shape}."
         )
     if columns is not None:
-        values = _labelled_columns(values, columns, list(y.columns))
+        values = _labelled_columns(values, columns, list(labels))
     elif values.ndim == 3 and values.shape[2] == 3:
         values = _where_visible(values[..., :2], values[..., 2], "The third value of a point")
     if np.isinf(values).any():
@@ -134,7 +137,7 @@ def check_keypoints(y: Any) -> Keypoints:
     return Keypoints(values.reshape(len(values), -1), names, values.shape[1:])
 
 
-def as_floats(y: Any) -> FloatArray:
+def as_floats(y: ArrayLike) -> FloatArray:
     """Array of float64, NaN where a value is masked, None, or missing as pandas says it.
 
     Examples
@@ -288,7 +291,7 @@ def keypoint_order(names: Sequence[str], wanted: Sequence[str]) -> IntArray:
     return np.array([list(names).index(name) for name in wanted], dtype=np.intp)
 
 
-def fitted_names(estimator: Any) -> tuple[str, ...] | None:
+def fitted_names(estimator: BaseEstimator) -> tuple[str, ...] | None:
     """Names of the keypoints that an estimator predicts, in its order.
 
     Parameters
@@ -312,7 +315,7 @@ def fitted_names(estimator: Any) -> tuple[str, ...] | None:
     return getattr(last_step(estimator), "keypoint_names_", None)
 
 
-def last_step(estimator: Any) -> Any:
+def last_step(estimator: BaseEstimator) -> BaseEstimator:
     """Give the regressor of a Pipeline, of a search, or of a search over a Pipeline.
 
     Examples
@@ -381,6 +384,7 @@ def mirror(points: FloatArray, width: int, permutation: npt.NDArray[np.intp]) ->
     Returns
     -------
     ndarray of shape (n, k, 2)
+        Pixels of the mirrored image, each keypoint in its new place.
 
     Examples
     --------
@@ -410,6 +414,7 @@ def to_units(values: FloatArray, image_size: tuple[int, int]) -> FloatArray:
     Returns
     -------
     ndarray of the same shape
+        Network units.
 
     Examples
     --------
@@ -488,6 +493,7 @@ def out_of_frame(points: FloatArray, image_size: tuple[int, int]) -> npt.NDArray
     Returns
     -------
     ndarray of shape (...), bool
+        True where a point lies beyond.
 
     Examples
     --------

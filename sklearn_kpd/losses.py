@@ -5,13 +5,16 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from sklearn_kpd._common.keras import as_numpy
 
 PACKAGE = "sklearn_kpd"
 
 
-def masked_error(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+def masked_error(
+    y_true: keras.KerasTensor, y_pred: keras.KerasTensor
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Error of every labelled value, and 0 where there is no label.
 
     NaN is replaced before the subtraction: ``where(isnan(y), 0, (p - y) ** 2)`` would be
@@ -67,11 +70,16 @@ class MaskedLoss(keras.losses.Loss):
     2.0
     """
 
-    def penalty(self, error: Any) -> Any:
+    def penalty(self, error: keras.KerasTensor) -> keras.KerasTensor:
         """Penalty of each error, in network units."""
         raise NotImplementedError
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def __call__(
+        self,
+        y_true: keras.KerasTensor,
+        y_pred: keras.KerasTensor,
+        sample_weight: ArrayLike | None = None,
+    ) -> keras.KerasTensor:
         """Loss of a batch.
 
         Keras would average the rows of :meth:`call`; rows have different numbers of labels,
@@ -84,7 +92,7 @@ class MaskedLoss(keras.losses.Loss):
             total = ops.sum(weight)
             return ops.sum(weight * self.penalty(error)) / ops.where(total > 0, total, 1.0)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Penalty of every labelled value, 0 elsewhere."""
         error, labelled = masked_error(y_true, y_pred)
         return labelled * self.penalty(error)
@@ -111,7 +119,7 @@ class MaskedMeanSquaredError(MaskedLoss):
     def __init__(self, name: str = "masked_mean_squared_error", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
-    def penalty(self, error: Any) -> Any:
+    def penalty(self, error: keras.KerasTensor) -> keras.KerasTensor:
         """Square of each error."""
         return ops.square(error)
 
@@ -163,7 +171,7 @@ class MaskedHuber(_PixelLoss):
             raise ValueError(f"delta={delta!r} must be a number of pixels above 0.")
         self.delta = delta
 
-    def penalty(self, error: Any) -> Any:
+    def penalty(self, error: keras.KerasTensor) -> keras.KerasTensor:
         """Half the square up to `delta`, the tangent beyond."""
         delta = self.delta / self.pixels_per_unit
         size = ops.abs(error)
@@ -217,7 +225,7 @@ class MaskedWing(_PixelLoss):
         self.width = width
         self.epsilon = epsilon
 
-    def penalty(self, error: Any) -> Any:
+    def penalty(self, error: keras.KerasTensor) -> keras.KerasTensor:
         """Logarithm up to `width`, the line that continues it beyond."""
         width, epsilon = self.width / self.pixels_per_unit, self.epsilon / self.pixels_per_unit
         size = ops.abs(error)
@@ -332,7 +340,12 @@ class PixelRMSE(keras.metrics.Metric):
         self.total = self.add_variable((), initializer="zeros", name="total")
         self.count = self.add_variable((), initializer="zeros", name="count")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self,
+        y_true: keras.KerasTensor,
+        y_pred: keras.KerasTensor,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
         """Add a batch."""
         error, weight = masked_error(y_true, y_pred)
         if sample_weight is not None:
@@ -340,7 +353,7 @@ class PixelRMSE(keras.metrics.Metric):
         self.total.assign_add(ops.sum(weight * ops.square(error)))
         self.count.assign_add(ops.sum(weight))
 
-    def result(self) -> Any:
+    def result(self) -> keras.KerasTensor:
         """RMSE in pixels; NaN before the first label."""
         return ops.sqrt(self.total / self.count) * self.pixels_per_unit
 

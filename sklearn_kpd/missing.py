@@ -1,11 +1,10 @@
 """Missing-label policies: what becomes of NaN in y before training."""
 
 import warnings
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
+from sklearn.base import TransformerMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 
 # Importing this is how scikit-learn has IterativeImputer enabled.
@@ -26,7 +25,7 @@ _IMPUTERS = {
 
 
 def apply_policy(
-    missing: Any, values: FloatArray, columns: list[str] | None = None
+    missing: str | TransformerMixin, values: FloatArray, columns: list[str] | None = None
 ) -> tuple[npt.NDArray[np.intp], FloatArray]:
     """Apply a missing-label policy to the keypoints of the training rows.
 
@@ -109,7 +108,7 @@ def apply_policy(
     return rows, np.where(labelled, values, filled)
 
 
-def check_policy(missing: Any) -> None:
+def check_policy(missing: str | TransformerMixin) -> None:
     """Raise a ValueError unless `missing` is a policy.
 
     Examples

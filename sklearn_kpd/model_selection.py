@@ -1,10 +1,10 @@
 """Groups for splitting: near-identical images, and rows that were labelled alike."""
 
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 from scipy.fft import dct
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -18,11 +18,11 @@ from sklearn_kpd.keypoints import check_keypoints
 MIN_SHARE = 0.05
 
 _THUMBNAIL, _FREQUENCIES = 32, 8
-_PAIRS_AT_A_TIME = 2**24
+_PAIRS_AT_A_TIME = 2**23
 
 
 def duplicate_groups(
-    X: Any, *, max_distance: int = 6, image_shape: tuple[int, ...] | None = None
+    X: ArrayLike, *, max_distance: int = 6, image_shape: tuple[int, ...] | None = None
 ) -> npt.NDArray[np.intp]:
     """Group ids of near-identical images, for ``GroupKFold``.
 
@@ -69,7 +69,7 @@ def duplicate_groups(
     return _near_groups(signs, max_distance)
 
 
-def labelling_schemes(y: Any, *, min_share: float = MIN_SHARE) -> npt.NDArray[np.intp]:
+def labelling_schemes(y: ArrayLike, *, min_share: float = MIN_SHARE) -> npt.NDArray[np.intp]:
     """Labelling scheme of each row, known by its pattern of labels.
 
     Rows that carry the same keypoints were mostly annotated by the same people. Useful for

@@ -58,9 +58,14 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     ------
     NotSaveableError
         If the estimator holds something that is neither plain data nor has a name: imgaug's
-        operations, instances of callbacks, lambdas, caches. The message names it.
+        operations, lambdas, caches. The message names it.
     OSError
         If the file cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If `callbacks` cannot be kept, such as instances: the file goes without them.
 
     See Also
     --------

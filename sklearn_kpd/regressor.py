@@ -4,13 +4,14 @@ import contextlib
 import copy
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import TransformerMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -18,11 +19,18 @@ from sklearn_kpd import losses, metrics, networks
 from sklearn_kpd._common.keras import n_replicas
 from sklearn_kpd._common.label_checks import warn_of_suspicious_labels
 from sklearn_kpd._common.schemes import IntArray, nearest_scheme
-from sklearn_kpd._common.sklearn import HasMethods, Interval, StrOptions, check_sample_weight
+from sklearn_kpd._common.sklearn import (
+    HasMethods,
+    Interval,
+    RandomState,
+    StrOptions,
+    check_sample_weight,
+)
 from sklearn_kpd._inference.calibration import calibrate, calibrated
 from sklearn_kpd._inference.export import serving_model, write
 from sklearn_kpd._inference.predictor import Predictor
 from sklearn_kpd._training.averaging import ema_momentum
+from sklearn_kpd._training.batches import Batches
 from sklearn_kpd._training.build import build_network, start_from_mean
 from sklearn_kpd._training.callbacks import make_callbacks
 from sklearn_kpd._training.checkpoints import Checkpoint, fingerprint
@@ -40,6 +48,7 @@ from sklearn_kpd._training.options import check_options
 from sklearn_kpd._training.schedules import SCHEDULES
 from sklearn_kpd._training.scikeras import KerasRegressorBase
 from sklearn_kpd._training.train import Outcome, schedule_callbacks, train
+from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.images import check_images, grey_level_gain
 from sklearn_kpd.keypoints import (
@@ -158,7 +167,8 @@ class KeypointRegressor(KerasRegressorBase):
         The network.
     history_ : dict of str to list of float
         Per epoch: ``loss`` (network units) and ``rmse`` (pixels) of the training batches as
-        augmented, ``val_loss`` and ``val_rmse`` of the validation rows.
+        augmented, ``val_loss`` and ``val_rmse`` of the validation rows. For crops of photographs
+        these are pixels of the crop.
     keypoint_names_ : tuple of str, or None
         Names of the keypoints, if y was a DataFrame that has them.
     schemes_ : ndarray of shape (n_schemes, n_outputs), bool
@@ -212,17 +222,17 @@ class KeypointRegressor(KerasRegressorBase):
 
     float_gain_: float | None
     calibration_: FloatArray | None
-    flip_permutation_: Any
+    flip_permutation_: IntArray | None
 
     def __init__(
         self,
-        network: Any = "heatmap",
+        network: str | Callable[..., keras.Model] = "heatmap",
         *,
-        missing: Any = "mask",
+        missing: str | TransformerMixin = "mask",
         schemes: str | None = "pattern",
         sampling: str = "labels",
-        loss: Any = "huber",
-        optimizer: Any = "adamw",
+        loss: str | keras.losses.Loss = "huber",
+        optimizer: str | type | keras.optimizers.Optimizer = "adamw",
         learning_rate: float = 2e-3,
         weight_decay: float = 0.01,
         learning_rate_schedule: str = "cosine",
@@ -236,9 +246,9 @@ class KeypointRegressor(KerasRegressorBase):
         image_shape: tuple[int, ...] | None = None,
         callbacks: Any = None,
         warm_start: bool = False,
-        checkpoint_dir: Any = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
         verbose: int = 1,
-        random_state: Any = None,
+        random_state: RandomState = None,
         **routed: Any,
     ) -> None:
         self.network = network
@@ -267,27 +277,29 @@ class KeypointRegressor(KerasRegressorBase):
 
     def fit(
         self,
-        X: Any,
-        y: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
         groups: ArrayLike | None = None,
-        X_val: Any = None,
-        y_val: Any = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
     ) -> "KeypointRegressor":
         """Train the network.
 
         Parameters
         ----------
-        X : array-like or AugmentedImages
-            Images, or what `AugmentTransformer` makes of them.
+        X : array-like, AugmentedImages or Crops
+            Images, what `AugmentTransformer` makes of them, or crops of photographs from
+            `CropTransformer`, whose photographs are read now.
         y : DataFrame or array-like of shape (n, 2 * k) or (n, k, 2)
-            Keypoints in pixels, NaN where not labelled.
+            Keypoints in pixels of the images, or of the photographs; NaN where not labelled.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows.
         groups : array-like of shape (n,), default=None
             Rows of one group, such as faces of one photograph or frames of one video, are never
-            on both sides of the validation split.
+            on both sides of the validation split. Crops of one photograph are a group by
+            themselves.
 
             .. versionadded:: 0.2
         X_val, y_val : as X and y, default=None
@@ -307,14 +319,16 @@ class KeypointRegressor(KerasRegressorBase):
         DivergedError
             If the loss became NaN or infinite.
 
-        Whatever error ends it, the estimator is as it was before.
+        Notes
+        -----
+        Whatever error ends it, the estimator is as it was before: not fitted, or fitted as it was.
         """
         return self._fit(
             X, y, sample_weight, groups, X_val, y_val, goes_on=self.warm_start, whole=True
         )
 
     def partial_fit(
-        self, X: Any, y: Any, sample_weight: ArrayLike | None = None
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> "KeypointRegressor":
         """Train for one more epoch, on all rows and at the optimizer's own learning rate.
 
@@ -331,12 +345,12 @@ class KeypointRegressor(KerasRegressorBase):
 
     def _fit(
         self,
-        X: Any,
-        y: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
-        X_val: Any,
-        y_val: Any,
+        X_val: ArrayLike | None,
+        y_val: ArrayLike | None,
         *,
         goes_on: bool,
         whole: bool,
@@ -344,7 +358,7 @@ class KeypointRegressor(KerasRegressorBase):
         # 1 validate
         goes_on = goes_on and hasattr(self, "model_")
         self._check_parameters()
-        learnt, data = self._read(X, y, sample_weight, groups, reset=not goes_on)
+        learnt, data = self._read_data(X, y, sample_weight, groups, reset=not goes_on)
         held_out = learnt._read_held_out(X_val, y_val)
         run = learnt._plan(data, goes_on=goes_on, whole=whole)
 
@@ -353,7 +367,7 @@ class KeypointRegressor(KerasRegressorBase):
         split = make_split(data, share, learnt._split_seed, self.missing)
         schemes = learnt._find_schemes(data.values[split.rows], reset=not goes_on)
 
-        # 3 pixels ▶ network units, and 4 batches, each drawn anew
+        # 3 batches, each drawn anew, in network units
         sizes = {"batch_size": self.batch_size}
         training = training_batches(data, split, schemes, run, sampling=self.sampling, **sizes)
         if held_out is None:
@@ -362,10 +376,12 @@ class KeypointRegressor(KerasRegressorBase):
             rows = np.flatnonzero(~np.isnan(held_out.values).all(axis=1))
         validation = validation_batches(held_out, rows, schemes, **sizes)
 
-        # 5 masked loss ▶ Keras ▶ history_
+        # 4 the network, its masked loss and its optimizer
         n_batches = run.epochs * len(training)
         if not goes_on:
             learnt._build(training, data.values.shape[1], n_batches)
+
+        # 5 Keras ▶ history_
         callbacks = make_callbacks(self.callbacks, self._routed("callbacks"))
         callbacks += schedule_callbacks(
             learnt.model_,
@@ -397,10 +413,10 @@ class KeypointRegressor(KerasRegressorBase):
                 "gradients wrongly where labels are missing: fit outside of its scope."
             )
 
-    def _read(
+    def _read_data(
         self,
-        X: Any,
-        y: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
         *,
@@ -418,7 +434,7 @@ class KeypointRegressor(KerasRegressorBase):
         if not reset:
             augmentations = _in_order(augmentations, keypoints.names, self.keypoint_names_)
         keypoints = learnt._check_targets(keypoints, reset=reset)
-        if groups is None and isinstance(images, Crops):
+        if groups is None and isinstance(images, Crops) and images.n_photographs > 1:
             groups = images.paths
         images, values = _in_frame(images, keypoints.values, augmentations, self.verbose)
         warn_of_suspicious_labels(values, images.shape[1:3])
@@ -437,7 +453,7 @@ class KeypointRegressor(KerasRegressorBase):
             augmentations=augmentations,
         )
 
-    def _read_held_out(self, X: Any, y: Any) -> LabelledImages | None:
+    def _read_held_out(self, X: ArrayLike | None, y: ArrayLike | None) -> LabelledImages | None:
         """Read the user's own validation rows, if there are any."""
         if X is None and y is None:
             return None
@@ -487,7 +503,7 @@ class KeypointRegressor(KerasRegressorBase):
             self.schemes_, self._output_schemes = found.patterns, found.chosen
         return Schemes(self.schemes_, self._output_schemes)
 
-    def _build(self, training: Any, n_coordinates: int, n_batches: int) -> None:
+    def _build(self, training: Batches, n_coordinates: int, n_batches: int) -> None:
         """Make and compile a new network."""
         n_outputs = len(self.schemes_) * n_coordinates
         scale = pixels_per_unit(self.image_shape_[:2])
@@ -568,7 +584,9 @@ class KeypointRegressor(KerasRegressorBase):
         elif run.checkpoint is not None:
             run.checkpoint.remove()
 
-    def predict(self, X: Any, return_std: bool = False, scheme: ArrayLike | None = None) -> Any:
+    def predict(
+        self, X: ArrayLike, return_std: bool = False, scheme: ArrayLike | None = None
+    ) -> Any:
         """Find the keypoints.
 
         Parameters
@@ -628,7 +646,7 @@ class KeypointRegressor(KerasRegressorBase):
             y_std = images.scale_to_photograph(y_std)
         return _from_frame(images, found).reshape(shape), y_std.reshape(shape)
 
-    def export(self, path: Any) -> None:
+    def export(self, path: str | os.PathLike[str]) -> None:
         """Write what `predict` does to a file that is served without this package.
 
         The file takes ``images``, uint8 of shape (n, height, width, channels), and gives
@@ -657,7 +675,7 @@ class KeypointRegressor(KerasRegressorBase):
             )
         write(serving_model(self._predictor(), self.y_shape_), path)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """R² of the labelled values, averaged over the coordinates.
 
         Parameters
@@ -672,6 +690,7 @@ class KeypointRegressor(KerasRegressorBase):
         Returns
         -------
         float
+            1 is perfect, 0 what the column means reach.
         """
         check_is_fitted(self)
         keypoints = self._check_targets(check_keypoints(y), reset=False)
@@ -692,7 +711,7 @@ class KeypointRegressor(KerasRegressorBase):
             )
         return keypoints
 
-    def _set_flip(self, keypoints: Keypoints, augmentations: tuple[Any, ...]) -> None:
+    def _set_flip(self, keypoints: Keypoints, augmentations: tuple[Augmentation, ...]) -> None:
         """Find out which keypoints swap in a mirror image; None where nothing says so."""
         known = [a.permutation for a in augmentations if a.permutation is not None]
         self.flip_permutation_ = None
@@ -769,7 +788,11 @@ def _learnt(estimator: KeypointRegressor) -> set[str]:
     return {name for name in vars(estimator) if name.endswith("_")}
 
 
-def _in_order(augmentations: tuple[Any, ...], names: Any, wanted: Any) -> tuple[Any, ...]:
+def _in_order(
+    augmentations: tuple[Augmentation, ...],
+    names: Sequence[str] | None,
+    wanted: Sequence[str] | None,
+) -> tuple[Augmentation, ...]:
     """Augmentations of keypoints that are brought into the order of other names."""
     if not names or not wanted or names == wanted:
         return augmentations
@@ -777,7 +800,7 @@ def _in_order(augmentations: tuple[Any, ...], names: Any, wanted: Any) -> tuple[
 
 
 def _in_frame(
-    images: Any, values: FloatArray, augmentations: tuple[Any, ...], verbose: Any
+    images: Any, values: FloatArray, augmentations: tuple[Augmentation, ...], verbose: int | str
 ) -> tuple[Any, FloatArray]:
     """Read photographs, once, and take keypoints into their crops; arrays stay as they are."""
     if not isinstance(images, Crops):
@@ -800,7 +823,7 @@ def _from_frame(images: Any, values: FloatArray) -> FloatArray:
     return images.to_photograph(values) if isinstance(images, Crops) else values
 
 
-def _unwrap(X: Any) -> tuple[Any, tuple[Any, ...]]:
+def _unwrap(X: ArrayLike | AugmentedImages) -> tuple[ArrayLike, tuple[Augmentation, ...]]:
     if isinstance(X, AugmentedImages):
         return X.images, X.augmentations
     return X, ()

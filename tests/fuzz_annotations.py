@@ -46,9 +46,11 @@ HOSTILE_TEXTS = [
     "&lt;", "true", "None", "0x1f",
 ]  # fmt: skip
 
-#: Where an image's name stands: another image's there would be what the file says.
+#: Where an image's name stands, or all that is on an image: another image's there would be what
+#: the file says.
 IMAGE_KEYS = (
-    "file_name", "image", "imagePath", "img_path", "path", "filename", "file_upload", "file", "name",
+    "file_name", "image", "imagePath", "img_path", "path", "filename", "file_upload", "file",
+    "name", "data", "result", "predictions", "annotations",
 )  # fmt: skip
 
 
@@ -150,9 +152,10 @@ def splice(data, rng):
 
 
 def change_lines(data, rng):
+    """Other lines; two that are exchanged may change two objects, unless a line is an object."""
     lines = data.splitlines(keepends=True)
     at = rng.randrange(len(lines))
-    kind = rng.choice(["drop", "double", "swap", "cut"])
+    kind = rng.choice(["drop", "double", "cut", *["swap"] * (data[:1] not in b"{[<")])
     if kind == "drop":
         del lines[at]
     elif kind == "double":

@@ -8,6 +8,7 @@ from keras import layers
 
 from sklearn_kpd import KeypointRegressor
 from sklearn_kpd.datasets import make_faces
+from sklearn_kpd.keypoints import last_step
 
 
 def tiny_network(image_shape, n_outputs, width=8):
@@ -33,6 +34,18 @@ def tiny_regressor(**parameters):
     """A regressor that fits in about a second."""
     defaults = {"network": tiny_network, "epochs": 2, "verbose": 0, "random_state": 0}
     return KeypointRegressor(**{**defaults, **parameters})
+
+
+def weights_of(model):
+    """Weights of a network, of a fitted regressor or of a Pipeline that ends in one."""
+    model = last_step(model)
+    return [np.asarray(weight) for weight in getattr(model, "model_", model).get_weights()]
+
+
+def assert_same_weights(one, other):
+    """Bit for bit."""
+    for a, b in zip(weights_of(one), weights_of(other), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def dots(points, image_size, channels=1, dtype=np.uint8, radius=2.0):

@@ -316,7 +316,7 @@ def photographs(photograph_model, tmp_path):
     sklearn_kpd.save(pipe, tmp_path / "m.kpd")
     (tmp_path / "photos").mkdir()
     rows, labels = [], []
-    for number in range(0, 8):
+    for number in range(8):
         path = tmp_path / "photos" / f"{number}.png"
         picture = np.full((120, 240), 90, np.uint8)
         for side in (0, 1):
@@ -326,7 +326,7 @@ def photographs(photograph_model, tmp_path):
             labels.append(y.iloc[2 * number + side].to_numpy() + np.tile([left, top], 15))
         cv2.imwrite(str(path), picture)
     X = pd.DataFrame(rows, columns=["path", "left", "top", "right", "bottom"])
-    X = X.astype({name: float for name in X.columns[1:]})
+    X = X.astype(dict.fromkeys(X.columns[1:], float))
     labels = pd.DataFrame(labels, columns=y.columns)
     save_annotations(X, labels, tmp_path / "a.json", "coco")
     writer = cv2.VideoWriter(

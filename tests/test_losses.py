@@ -78,7 +78,9 @@ def test_sample_weights_weigh_rows(y_true, y_pred, weight):
     squares = np.nan_to_num((y_pred.astype(float) - y_true) ** 2)
     expected = (weight[:, None] * squares).sum() / total if total else 0
     np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-6)
-    assert np.isfinite(gradient).all()
+    slopes = 2 * np.nan_to_num(y_pred.astype(float) - y_true)
+    expected_gradient = weight[:, None] * slopes / total if total else np.zeros(SHAPE)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-6)
     assert (gradient[weight == 0] == 0).all()
 
 

@@ -20,21 +20,18 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kpd import AugmentTransformer, KeypointRegressor, losses, metrics, model_selection
+from sklearn_kpd._training.data import split_rows
 from sklearn_kpd.exceptions import DivergedError
-from tests.helpers import tiny_network, tiny_regressor
+from tests.helpers import assert_same_weights, tiny_network, tiny_regressor, weights_of
 
 
 def make_pipeline(**parameters):
     return Pipeline(
         [
             ("augment", AugmentTransformer(rotation=15, scale=0.1, flip=0.5)),
-            ("cnn", tiny_regressor(**parameters)),
+            ("regressor", tiny_regressor(**parameters)),
         ]
     )
-
-
-def weights_of(estimator):
-    return [np.asarray(w) for w in estimator.model_.get_weights()]
 
 
 # data in and out
@@ -104,7 +101,7 @@ def test_meta_estimators_that_fit_column_by_column(faces):
 # training
 
 
-def test_the_seeds_cnn_learns():
+def test_the_plain_cnn_learns():
     from sklearn_kpd.datasets import make_faces
 
     X, y = make_faces(300, missing="kaggle", random_state=0)
@@ -152,21 +149,35 @@ def test_history_is_what_predict_reaches(faces):
     np.testing.assert_allclose(fitted.history_["rmse"][0], rmse, rtol=1e-4)
 
 
-def test_validation_rows_are_not_trained_on_nor_augmented(faces):
+def test_validation_rows_are_not_augmented(faces):
     X, y = faces
-    seen = []
-
-    class Spy(keras.callbacks.Callback):
-        def on_test_begin(self, logs=None):
-            seen.append(self.model)
-
     strange = AugmentTransformer(translation=(500, 500), out_of_frame="keep").fit_transform(X, y)
     fitted = tiny_regressor(
-        epochs=1, optimizer__learning_rate=1e-12, callbacks=[Spy()], validation_split=0.5
-    ).fit(strange, y)
-    assert len(seen) == 1
+        epochs=1, optimizer__learning_rate=1e-12, validation_split=0.5
+    ).fit(strange, y)  # fmt: skip
     assert fitted.history_["rmse"][0] > 400
     assert fitted.history_["val_rmse"][0] < 60
+
+
+def test_validation_rows_are_not_trained_on(faces):
+    """Other images and labels in them change what is validated, and nothing that is learnt."""
+    X, y = faces
+    settings = {"patience": None, "validation_split": 0.5}
+    fitted = tiny_regressor(**settings).fit(X, y)
+    training, held_out = split_rows(len(X), 0.5, fitted._split_seed)
+    assert len(held_out) == 20
+
+    def with_others(rows):
+        other_X, other_y = X.copy(), y.copy()
+        other_X[rows], other_y.iloc[rows] = 255 - X[rows], y.iloc[rows] - 5
+        return tiny_regressor(**settings).fit(other_X, other_y)
+
+    other = with_others(held_out)
+    for name in ("loss", "rmse"):
+        assert other.history_[name] == fitted.history_[name]
+    assert_same_weights(other, fitted)
+    assert other.history_["val_rmse"] != fitted.history_["val_rmse"]
+    assert with_others(training[:1]).history_["loss"] != fitted.history_["loss"]
 
 
 def test_early_stopping_restores_the_best_weights(faces):
@@ -216,12 +227,21 @@ def test_an_optimizer_may_bring_a_schedule_or_be_an_instance_and_fit_twice(faces
     assert regressor.optimizer is optimizer
 
 
-def test_callbacks_as_classes_with_routed_arguments(faces):
-    X, y = faces
-    fitted = tiny_regressor(
-        callbacks=[keras.callbacks.TerminateOnNaN]
-    ).fit(X, y)  # fmt: skip
-    assert fitted.callbacks == [keras.callbacks.TerminateOnNaN]
+def test_callbacks_as_classes_get_their_routed_arguments(faces):
+    seen = []
+
+    class Spy(keras.callbacks.Callback):
+        def __init__(self, note="none"):
+            super().__init__()
+            self.note = note
+
+        def on_train_end(self, logs=None):
+            seen.append(self.note)
+
+    classes = [keras.callbacks.TerminateOnNaN, Spy]
+    fitted = tiny_regressor(callbacks=classes, callbacks__1__note="routed").fit(*faces)
+    assert seen == ["routed"]
+    assert fitted.callbacks == classes
 
 
 @pytest.mark.parametrize("options", [
@@ -280,7 +300,24 @@ def test_the_policy_learns_from_training_rows_alone(faces):
     assert seen == [30]
 
 
-def test_sample_weight_matters_and_zero_leaves_out(faces):
+def test_a_weight_of_two_is_a_row_twice(faces):
+    """With one batch an epoch, which holds all rows, the two are the same training."""
+    X, y = faces
+    settings = {
+        "epochs": 5, "validation_split": 0, "batch_size": 80, "sampling": "rows",
+        "weight_average": 0, "optimizer": "sgd", "learning_rate": 0.1,
+    }  # fmt: skip
+    weight = np.where(np.arange(40) < 10, 2, 1)
+    rows = np.repeat(np.arange(40), weight)
+    weighted = tiny_regressor(**settings).fit(X, y, sample_weight=weight)
+    repeated = tiny_regressor(**settings).fit(X[rows], y.iloc[rows])
+    alike = tiny_regressor(**settings).fit(X, y)
+    np.testing.assert_allclose(weighted.history_["loss"], repeated.history_["loss"], rtol=1e-4)
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), atol=1e-3)
+    assert np.abs(weighted.predict(X) - alike.predict(X)).max() > 0.01
+
+
+def test_rows_of_weight_zero_are_left_out(faces):
     X, y = faces
     settings = {"epochs": 3, "validation_split": 0, "optimizer__learning_rate": 0.01}
     weight = np.ones(40)
@@ -374,7 +411,7 @@ def test_training_goes_on_in_the_order_of_the_first_fit(faces):
 DETERMINISM = """
 from tensorflow.python.framework import config
 from sklearn_kpd.datasets import make_faces
-from tests.helpers import tiny_regressor
+from tests.helpers import assert_same_weights, tiny_regressor
 tiny_regressor(epochs=1).fit(*make_faces(8, random_state=0))
 assert not config.is_op_determinism_enabled()
 """
@@ -622,10 +659,10 @@ def test_images_and_labels_are_let_go_of(faces):
     fitted = tiny_regressor(epochs=1).fit(X, y)
     with contextlib.suppress(DivergedError):
         tiny_regressor(epochs=1, loss="mse").fit(X, y * 1e30)
-    assert fitted
     del X, y
     gc.collect()
     assert [reference() for reference in references] == [None, None]
+    assert fitted.history_["loss"]  # the estimator is still there
 
 
 # scikit-learn's conventions
@@ -654,8 +691,8 @@ def test_clone_of_a_fitted_pipeline_loses_no_parameter(faces):
     pipe = make_pipeline(optimizer__learning_rate=0.01, network__width=4).fit(X, y)
     before, after = pipe.get_params(), clone(pipe).get_params()
     assert before.keys() == after.keys()
-    assert after["cnn__optimizer__learning_rate"] == 0.01
-    assert after["cnn__network__width"] == 4
+    assert after["regressor__optimizer__learning_rate"] == 0.01
+    assert after["regressor__network__width"] == 4
     for name, value in before.items():
         if not hasattr(value, "get_params") and name != "steps":
             assert after[name] == value
@@ -663,12 +700,12 @@ def test_clone_of_a_fitted_pipeline_loses_no_parameter(faces):
 
 def test_set_params_routes():
     pipe = make_pipeline()
-    pipe.set_params(cnn__optimizer__learning_rate=0.5, cnn__epochs=7)
-    assert pipe["cnn"].get_params()["optimizer__learning_rate"] == 0.5
-    assert pipe["cnn"].epochs == 7
-    assert "optimizer__learning_rate=0.5" in repr(pipe["cnn"])
+    pipe.set_params(regressor__optimizer__learning_rate=0.5, regressor__epochs=7)
+    assert pipe["regressor"].get_params()["optimizer__learning_rate"] == 0.5
+    assert pipe["regressor"].epochs == 7
+    assert "optimizer__learning_rate=0.5" in repr(pipe["regressor"])
     with pytest.raises(ValueError, match="Invalid parameter 'epoch'"):
-        pipe.set_params(cnn__epoch=3)
+        pipe.set_params(regressor__epoch=3)
     with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
         KeypointRegressor(epoch=3)
     with pytest.raises(TypeError, match="unexpected keyword argument 'optimiser__rate'"):
@@ -697,10 +734,10 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_global_states_alone(fac
     import random
 
     numpy_state, python_state = np.random.get_state()[1].copy(), random.getstate()
-    first, second = (weights_of(make_pipeline().fit(X, y)["cnn"]) for _ in range(2))
+    first, second = (weights_of(make_pipeline().fit(X, y)["regressor"]) for _ in range(2))
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
-    other = weights_of(make_pipeline(random_state=1).fit(X, y)["cnn"])
+    other = weights_of(make_pipeline(random_state=1).fit(X, y)["regressor"])
     assert any((a != b).any() for a, b in zip(first, other, strict=True))
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
     assert random.getstate() == python_state
@@ -722,7 +759,7 @@ def test_cross_validation_and_grid_search(kaggle_like):
     assert cross_val_predict(pipe, X, y, cv=2).shape == y.shape
     search = GridSearchCV(
         pipe,
-        {"augment__strength": [0, 1], "cnn__missing": ["drop", "mask"]},
+        {"augment__strength": [0, 1], "regressor__missing": ["drop", "mask"]},
         scoring=metrics.neg_mean_squared_error,
         cv=2,
         error_score="raise",
@@ -744,7 +781,7 @@ def test_a_step_between_is_an_error_that_says_where_to_put_it(faces):
     X, y = faces
     pipe = Pipeline(
         [("augment", AugmentTransformer(rotation=5)), ("scale", StandardScaler()),
-         ("cnn", tiny_regressor())]
+         ("regressor", tiny_regressor())]
     )  # fmt: skip
     with pytest.raises(TypeError, match="Put AugmentTransformer right before KeypointRegressor"):
         pipe.fit(X.reshape(40, -1), y)
@@ -766,13 +803,18 @@ def test_a_new_process_loads_and_predicts_the_same(kaggle_like, tmp_path, search
     estimator = Pipeline(
         [
             ("augment", AugmentTransformer(rotation=5, ops=iaa.Add((-5, 5)))),
-            ("cnn", KeypointRegressor("cnn", epochs=1, verbose=0, network__filters=(4, 4),
-                                      network__units=(8,), random_state=0)),
+            ("regressor", KeypointRegressor(
+                "cnn", epochs=1, verbose=0, network__filters=(4, 4), network__units=(8,),
+                random_state=0,
+            )),
         ]
     )  # fmt: skip
     if searched:
         estimator = GridSearchCV(
-            estimator, {"cnn__missing": ["mask"]}, cv=2, scoring=metrics.neg_mean_squared_error
+            estimator,
+            {"regressor__missing": ["mask"]},
+            cv=2,
+            scoring=metrics.neg_mean_squared_error,
         )
     estimator.fit(X, y)
     files = [str(tmp_path / name) for name in ("model.joblib", "X.npy", "pred.npy")]

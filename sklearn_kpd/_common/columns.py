@@ -2,7 +2,7 @@
 
 =====================================  ======================================================
 ``nose_x``, ``nose.y``, ``nose X``     the coordinate after the name: Kaggle, SLEAP
-``noseX``, ``P1Y``                     likewise, by a capital
+``noseX``, ``P1Y``, ``1x``             likewise, by a capital or after a number
 ``x_0``, ``y_nose``, ``x00``           the coordinate before the name: OpenFace, MUCT
 (scorer, part, coordinate)             levels, of which the last two count: DeepLabCut
 ``0``, ``1``, ``column_2``             no names: a bare array
@@ -33,11 +33,15 @@ _KINDS = {
 _BARE = re.compile(r"(?:column_)?(\d+)")
 _NAME_AND_KIND = re.compile(r"(?P<name>.*[^\s_.:/|-])[\s_.:/|-]+(?P<kind>[A-Za-z]+)")
 _NAME_AND_CAPITAL = re.compile(r"(?P<name>.*[^\W_A-Z])(?P<kind>[A-Z][a-z]*)")
+_NUMBER_AND_AXIS = re.compile(r"(?P<name>.*\d)(?P<kind>[xyv])")
 _KIND_AND_NAME = re.compile(r"(?P<kind>[A-Za-z]+)[\s_.:/|-]+(?P<name>.+)")
 _KIND_AT_NAME = re.compile(r"(?P<kind>[xyv](?=[A-Z\d])|[XYV](?=\d))(?P<name>.+)")
 
 # Conventions, the usual one first.
-_CONVENTIONS = ((_NAME_AND_KIND, _NAME_AND_CAPITAL), (_KIND_AND_NAME, _KIND_AT_NAME))
+_CONVENTIONS = (
+    (_NAME_AND_KIND, _NAME_AND_CAPITAL, _NUMBER_AND_AXIS),
+    (_KIND_AND_NAME, _KIND_AT_NAME),
+)
 
 # Name of the keypoint, and what of it the column holds.
 _Reading = tuple[str, str]
@@ -97,6 +101,40 @@ def read_columns(columns: Iterable[Any]) -> Columns | None:
             )
         return None
     return _read_text([str(label).strip() for label in labels])
+
+
+def find_keypoints(labels: Sequence[str]) -> Columns:
+    """Find the keypoints of a table that has other columns too, such as names of files.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Labels of the columns, in any order.
+
+    Returns
+    -------
+    Columns
+        Maybe of no keypoint.
+
+    Raises
+    ------
+    ValueError
+        If a column stands twice, or an x has no y.
+
+    Examples
+    --------
+    >>> from sklearn_kpd._common.columns import find_keypoints
+    >>> find_keypoints(["file", "nose_x", "nose_y"]).names
+    ('nose',)
+    """
+    conventions = [[_read_label(label, c) for label in labels] for c in _CONVENTIONS]
+    conventions.sort(key=lambda readings: readings.count(None))
+    readings = [usual or other for usual, other in zip(*conventions, strict=True)]
+    known = {r[0] for r in readings if r is not None and r[1] in ("x", "y")}
+    places = [at for at, r in enumerate(readings) if r is not None and r[0] in known]
+    found = _grouped([labels[at] for at in places], [readings[at] for at in places])
+    back = np.array([*places, -1], dtype=np.intp)
+    return Columns(found.names, back[found.coordinates], back[found.visibility])
 
 
 def _bare_number(label: Any) -> int | None:
@@ -172,7 +210,7 @@ def _grouped(labels: Sequence[Any], readings: list[_Reading]) -> Columns:
         before = places.setdefault(name, {}).setdefault(kind, at)
         if before != at:
             raise ValueError(
-                f"The columns {labels[before]!r} and {labels[at]!r} of y both hold the {kind} of "
+                f"The columns {labels[before]!r} and {labels[at]!r} both hold the {kind} of "
                 f"the keypoint {name!r}: leave one out."
             )
     for name, place in places.items():
@@ -180,7 +218,7 @@ def _grouped(labels: Sequence[Any], readings: list[_Reading]) -> Columns:
             if axis not in place:
                 found = labels[min(place.values())]
                 raise ValueError(
-                    f"y has the column {found!r}, but none for the {axis} of the keypoint "
+                    f"There is the column {found!r}, but none for the {axis} of the keypoint "
                     f"{name!r}: every keypoint needs both."
                 )
     return Columns(

@@ -64,6 +64,7 @@ def nearest_scheme(labelled: BoolArray, schemes: BoolArray) -> IntArray:
     Returns
     -------
     ndarray of shape (n,), int
+        Number of the scheme of each row.
 
     Examples
     --------
@@ -116,6 +117,7 @@ def to_scheme_outputs(values: FloatArray, row_schemes: IntArray, n_schemes: int)
     Returns
     -------
     ndarray of shape (n, n_schemes * n_outputs)
+        Each row's values in the outputs of its scheme, NaN in the others.
 
     Examples
     --------
@@ -145,6 +147,7 @@ def from_scheme_outputs(outputs: FloatArray, schemes: IntArray, n_schemes: int) 
     Returns
     -------
     ndarray of shape (n, n_outputs)
+        The values of one scheme, each row's or each column's own.
 
     Examples
     --------

@@ -20,6 +20,8 @@ _LOWER = r"[^\W\d_A-Z]"
 _WORD = re.compile(rf"[A-Z]+(?!{_LOWER})|[A-Z]?{_LOWER}+|\d+")
 # 'bright', 'upright' and 'cleft' tell no side.
 _SIDE = re.compile(r"(?<!c)left(?!over)|(?<!b)(?<!up)(?<!al)(?<!out)(?<!down)right(?!eous|ful)")
+#: Pairs of names or of indices that swap in a mirror image, or the name of a set of keypoints.
+FlipPairs = str | Sequence[tuple[str | int, str | int]] | None
 _OTHER = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
@@ -34,7 +36,7 @@ class _Reading(NamedTuple):
 def flip_permutation(
     n_keypoints: int,
     names: Sequence[str] | None = None,
-    flip_pairs: str | Sequence[tuple[Any, Any]] | None = None,
+    flip_pairs: FlipPairs = None,
 ) -> npt.NDArray[np.intp]:
     """Which keypoint takes each keypoint's place when the image is mirrored.
 
@@ -101,7 +103,7 @@ def _read_pair(pair: Any, n_keypoints: int, names: list[str] | None) -> tuple[in
     )
 
 
-def _keypoint_index(item: Any, n_keypoints: int, names: list[str] | None) -> int:
+def _keypoint_index(item: str | int, n_keypoints: int, names: list[str] | None) -> int:
     if isinstance(item, str):
         if names is None or item not in names:
             raise ValueError(f"flip_pairs names the keypoint {item!r}, which y does not have.")
@@ -137,7 +139,7 @@ def mirror_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
     >>> mirror_pairs(["LeftEye", "nose", "RightEye", "eye_corner.L", "eye_corner.R"])
     [(0, 2), (3, 4)]
     """
-    readings = [_read(name) for name in names]
+    readings = [_read_name(name) for name in names]
     index: dict[tuple[str, ...], int] = {}
     for i, reading in enumerate(readings):
         if reading.sides and index.setdefault(reading.words, i) != i:
@@ -171,7 +173,7 @@ def sides(names: Sequence[str]) -> list[str]:
     >>> sides(["LeftEye", "nose", "right_eye_left_corner"])
     ['left', 'middle', 'right']
     """
-    readings = [_read(name) for name in names]
+    readings = [_read_name(name) for name in names]
     found = [reading.sides[0] if reading.sides else "middle" for reading in readings]
     try:
         pairs = _letter_pairs(names, readings)
@@ -182,9 +184,9 @@ def sides(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _read(name: str) -> _Reading:
+def _read_name(name: str) -> _Reading:
     words, sides, spans = [], [], []
-    pieces = list(_pieces(name))
+    pieces = list(_word_spans(name))
     for start, end in pieces:
         word = name[start:end].lower()
         if word in ("l", "r") and len(pieces) > 1:
@@ -196,7 +198,7 @@ def _read(name: str) -> _Reading:
     return _Reading(tuple(words), tuple(sides), tuple(spans))
 
 
-def _pieces(name: str) -> Iterator[tuple[int, int]]:
+def _word_spans(name: str) -> Iterator[tuple[int, int]]:
     """Where the words of a name stand; 'left' and 'right' in a word are words of their own."""
     for word in _WORD.finditer(name):
         start, end = word.span()

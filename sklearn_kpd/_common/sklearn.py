@@ -7,9 +7,12 @@ that pyproject.toml allows are tested. What would break:
   would be checked by hand. scikit-learn recommends the two to nobody but itself, and every
   package around it uses them.
 - ``_check_sample_weight``: weights of rows would be read by ``check_array``.
+- ``_Scorer``: what ``make_scorer`` makes. A scorer that knows the estimator's keypoints derives
+  from it; it would be written anew, with signs, metadata routing and response methods.
 """
 
+from sklearn.metrics._scorer import _Scorer as Scorer
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
-__all__ = ["HasMethods", "Interval", "StrOptions", "check_sample_weight"]
+__all__ = ["HasMethods", "Interval", "Scorer", "StrOptions", "check_sample_weight"]

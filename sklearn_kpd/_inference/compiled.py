@@ -28,6 +28,7 @@ def infer(model: keras.Model, images: Array) -> Array:
     Returns
     -------
     ndarray of shape (n, n_outputs), float32
+        Network units.
     """
     images = images.astype(np.float32, copy=False)
     if not IS_TENSORFLOW:
@@ -51,7 +52,7 @@ class _Compiled:
         @tf.function(
             input_signature=[tf.TensorSpec((None, *image_shape), tf.float32)], autograph=False
         )
-        def function(images: Any) -> Any:
+        def function(images: keras.KerasTensor) -> Any:
             return model(images, training=False)
 
         with without_retracing_warnings():

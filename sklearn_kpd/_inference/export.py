@@ -1,6 +1,7 @@
 """A fitted network as one file for ONNX Runtime or LiteRT: bytes of images in, pixels out."""
 
 import importlib.util
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,7 +13,7 @@ from keras import layers, ops
 
 from sklearn_kpd._common.files import replacing
 from sklearn_kpd._inference.predictor import Predictor
-from sklearn_kpd.keypoints import from_units, pixels_per_unit
+from sklearn_kpd.keypoints import FloatArray, IntArray, from_units, pixels_per_unit
 
 # What Keras needs for each format, and how Keras calls it.
 _FORMATS = {".onnx": ("onnx", ("onnx", "tf2onnx")), ".tflite": ("litert", ())}
@@ -31,11 +32,11 @@ class SelectOutputs(layers.Layer):
         Pixels of network unit 0.
     """
 
-    def __init__(self, indices: Any, scale: float, centre: Any) -> None:
+    def __init__(self, indices: IntArray, scale: float, centre: FloatArray) -> None:
         super().__init__()
         self.indices, self.scale, self.centre = indices, scale, centre.astype(np.float32)
 
-    def call(self, outputs: Any) -> Any:
+    def call(self, outputs: keras.KerasTensor) -> keras.KerasTensor:
         """Pixels, (n, n_outputs)."""
         return ops.take(outputs, self.indices, axis=1) * self.scale + self.centre
 
@@ -58,7 +59,7 @@ class MirrorBack(layers.Layer):
         self.sign = np.resize(np.array([-1, 1], np.float32), len(self.columns))
         self.offset = np.resize(np.array([width - 1, 0], np.float32), len(self.columns))
 
-    def call(self, keypoints: Any) -> Any:
+    def call(self, keypoints: keras.KerasTensor) -> keras.KerasTensor:
         """Pixels, (n, 2 * k)."""
         return ops.take(keypoints, self.columns, axis=1) * self.sign + self.offset
 
@@ -119,7 +120,7 @@ def in_single_precision(model: keras.Model) -> keras.Model:
     return copy
 
 
-def write(model: keras.Model, path: Any) -> None:
+def write(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Write a model in the format that the name of the file tells, in one step.
 
     Parameters

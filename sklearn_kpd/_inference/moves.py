@@ -1,14 +1,13 @@
 """Predictions for moved copies of an image: test-time augmentation, and spread."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from sklearn_kpd.augment.draw import affine_matrices, flip_matrices, move_points
 from sklearn_kpd.augment.fused import warp
 from sklearn_kpd.images import Array
-from sklearn_kpd.keypoints import FloatArray
+from sklearn_kpd.keypoints import FloatArray, IntArray
 
 #: Takes images in grey levels, (n, height, width, channels), gives pixels, (n, 2 * k).
 Predict = Callable[[Array], FloatArray]
@@ -21,7 +20,7 @@ _TRANSLATION = np.array([[0.0, 0.0], [0.01, -0.015], [-0.015, 0.01], [0.02, 0.02
 
 
 def predict_moved(
-    predict: Predict, images: Array, matrix: FloatArray, permutation: Any = None
+    predict: Predict, images: Array, matrix: FloatArray, permutation: IntArray | None = None
 ) -> FloatArray:
     """Move images, predict, and move the keypoints back.
 
@@ -50,7 +49,7 @@ def predict_moved(
     return move_points(points, back).reshape(n_images, -1)
 
 
-def flip_averaged(predict: Predict, images: Array, permutation: Any) -> FloatArray:
+def flip_averaged(predict: Predict, images: Array, permutation: IntArray | None) -> FloatArray:
     """Mean of the keypoints found in the images and in their mirror images.
 
     Parameters
@@ -63,13 +62,14 @@ def flip_averaged(predict: Predict, images: Array, permutation: Any) -> FloatArr
     Returns
     -------
     ndarray of shape (n, 2 * k)
+        Mean of what is found in each image and in its mirror image, network units.
     """
     matrix = flip_matrices(np.array([True]), images.shape[1:3])[0]
     return (predict(images) + predict_moved(predict, images, matrix, permutation)) / 2
 
 
 def mean_and_spread(
-    predict: Predict, images: Array, permutation: Any = None
+    predict: Predict, images: Array, permutation: IntArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of the keypoints found in slightly moved copies.
 
@@ -94,7 +94,9 @@ def mean_and_spread(
     return np.mean(found, axis=0), np.std(found, axis=0)
 
 
-def _predict_copies(predict: Predict, images: Array, permutation: Any) -> list[FloatArray]:
+def _predict_copies(
+    predict: Predict, images: Array, permutation: IntArray | None
+) -> list[FloatArray]:
     """What is found in each of the moved copies, in pixels of the images as they were."""
     size = images.shape[1], images.shape[2]
     translation = _TRANSLATION * max(size)

@@ -63,6 +63,7 @@ class Predictor:
         Returns
         -------
         ndarray of shape (n, n_outputs)
+            Keypoints in pixels.
         """
         return self._by_batch(_find, images, gain, rows, batch_size)
 

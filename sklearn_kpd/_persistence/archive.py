@@ -116,7 +116,7 @@ def _read_parts(
     archive: zipfile.ZipFile, file_size: int
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     entries = _check_entries(archive.infolist(), file_size)
-    content = _check_format(parse_json(_read(archive, entries.pop(_MANIFEST))))
+    content = _check_format(parse_json(_read_entry(archive, entries.pop(_MANIFEST))))
     table = content.pop("parts")
     if not isinstance(table, dict) or table.keys() != entries.keys():
         raise UnsafeFileError("The entries of the file are not those that its manifest lists.")
@@ -161,7 +161,7 @@ def _check_format(manifest: Any) -> dict[str, Any]:
     return upgraded(manifest, version)
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     with archive.open(info) as part:
         return part.read(info.file_size)
 
@@ -172,7 +172,7 @@ def _read_checked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, expected: Any
         raise BrokenFileError(f"{_MANIFEST} gives no size and no SHA-256 of {info.filename}.")
     if info.file_size != expected["size"]:
         raise ChangedFileError(f"{info.filename} has another size than when it was saved.")
-    data = _read(archive, info)
+    data = _read_entry(archive, info)
     if _sha256(data) != expected["sha256"]:
         raise ChangedFileError(
             f"{info.filename} has another SHA-256 than when it was saved: the file was damaged "

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 
-def _names(text: str) -> frozenset[str]:
+def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
@@ -19,7 +19,7 @@ def _subclasses(module: Any, base: type) -> frozenset[str]:
 
 
 # Layers that compute, and neither call what they are given, nor read files, nor keep text.
-_LAYERS = _names("""
+_LAYERS = _words("""
     Activation ActivityRegularization AdaptiveAveragePooling2D AdaptiveMaxPooling2D Add
     AlphaDropout Attention Average AveragePooling2D BatchNormalization CenterCrop Concatenate
     Conv1D Conv2D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dot Dropout ELU EinsumDense
@@ -31,29 +31,29 @@ _LAYERS = _names("""
     UnitNormalization UpSampling2D ZeroPadding2D
 """)
 # What functions of keras.ops on a layer's output are kept as.
-_ARRAY_OPERATIONS = _names("""
+_ARRAY_OPERATIONS = _words("""
     Abs Absolute Add Amax Amin Clip Concatenate Cos Cumsum Divide Einsum Equal Exp ExpandDims
     Expm1 Flip GetItem Greater GreaterEqual Less LessEqual Log Log1p LogicalAnd LogicalNot
     LogicalOr Matmul Max Maximum Mean Min Minimum Moveaxis Multiply Negative NotEqual Power
     Reciprocal Reshape Sign Sin Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Tanh
     Transpose TrueDivide Var Where
 """)
-_NETWORK_OPERATIONS = _names("""
+_NETWORK_OPERATIONS = _words("""
     Elu Gelu HardSigmoid HardSilu LeakyRelu LogSigmoid LogSoftmax Normalize Relu Relu6 Selu
     Sigmoid Silu Softmax Softplus Softsign
 """)
-_METRICS = _names("""
+_METRICS = _words("""
     CosineSimilarity LogCoshError Mean MeanAbsoluteError MeanAbsolutePercentageError
     MeanSquaredError MeanSquaredLogarithmicError R2Score RootMeanSquaredError
 """)
-_INITIALIZERS = _names("""
+_INITIALIZERS = _words("""
     Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones
     Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
 """)
 
 #: Names by module. Those in ``keras.ops``, and ``keras.Functional``, are ours for `_PRIVATE`.
 ALLOWED: dict[str, frozenset[str]] = {
-    "keras": _names("DTypePolicy Functional Sequential"),
+    "keras": _words("DTypePolicy Functional Sequential"),
     "keras.constraints": _subclasses(keras.constraints, keras.constraints.Constraint),
     "keras.initializers": _INITIALIZERS,
     "keras.layers": _LAYERS,
@@ -73,7 +73,7 @@ ALLOWED: dict[str, frozenset[str]] = {
 # 'keras.src...' is not among those that a file may name, and loading that Keras cannot build the
 # network: add the new place here, and files stay as they are.
 _PRIVATE: dict[str, tuple[str, frozenset[str]]] = {
-    "keras.src.models.functional": ("keras", _names("Functional")),
+    "keras.src.models.functional": ("keras", _words("Functional")),
     "keras.src.ops.nn": ("keras.ops", _NETWORK_OPERATIONS),
     "keras.src.ops.numpy": ("keras.ops", _ARRAY_OPERATIONS),
 }

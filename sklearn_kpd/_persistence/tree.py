@@ -7,6 +7,7 @@ trusted; no module is imported because a file names it.
 
 import math
 import re
+import warnings
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -33,6 +34,7 @@ from sklearn_kpd._persistence.networks import (
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.exceptions import BrokenFileError, NotSaveableError, UntrustedTypeError
 from sklearn_kpd.images import Array
+from sklearn_kpd.regressor import KeypointRegressor
 
 _KERAS_PARTS = (
     keras.losses.Loss,
@@ -149,12 +151,31 @@ class Packer:
         params = value.get_params(deep=False)
         params.pop(_LEFT_OUT, None)
         kind = type(value)
+        if kind is KeypointRegressor:
+            params = self._with_callbacks_that_can_be_kept(params)
         return {
             "type": "estimator",
             "name": known.name_of_estimator(kind) or full_name(kind),
             "params": self._named(params, kind.__name__),
             "attributes": self._named(learnt_attributes(value), kind.__name__),
         }
+
+    def _with_callbacks_that_can_be_kept(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Leave callbacks out that a file cannot hold: predictions go without them."""
+        n_arrays = len(self.arrays)
+        try:
+            self.pack(params["callbacks"], "callbacks of KeypointRegressor")
+        except NotSaveableError as error:
+            warnings.warn(
+                f"The file is saved without callbacks; a fit after loading goes without them. "
+                f"{error}",
+                UserWarning,
+                stacklevel=5,
+            )
+            params = {n: v for n, v in params.items() if n.partition("__")[0] != "callbacks"}
+        finally:
+            del self.arrays[n_arrays:]
+        return params
 
     def _write_object(self, value: Any, where: str) -> dict[str, Any]:
         name = known.name_of_object(value) or full_name(value)

@@ -1,11 +1,10 @@
 """Arrays and memory maps ▶ shuffled batches for Keras."""
 
-from typing import Any
-
 import keras
 import numpy as np
 
 from sklearn_kpd._common.schemes import IntArray, to_scheme_outputs
+from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.images import Array, made, take
 from sklearn_kpd.keypoints import FloatArray, to_units
 
@@ -56,7 +55,7 @@ class Batches(keras.utils.PyDataset):
         row_schemes: IntArray | None = None,
         n_schemes: int = 1,
         sample_weight: FloatArray | None = None,
-        augmentations: tuple[Any, ...] = (),
+        augmentations: tuple[Augmentation, ...] = (),
         row_shares: FloatArray | None = None,
         seed: int | None = None,
         epoch: int = 0,

@@ -23,6 +23,7 @@ def make_callbacks(callbacks: Any, options: dict[str, Any]) -> list[keras.callba
     Returns
     -------
     list of keras.callbacks.Callback
+        In the order in which they were given.
 
     Raises
     ------

@@ -60,27 +60,27 @@ def fingerprint(images: Array, settings: Any) -> str:
     False
     """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps(_describe([settings, images.shape, str(images.dtype)])).encode())
+    digest.update(json.dumps(_as_json([settings, images.shape, str(images.dtype)])).encode())
     for piece in pieces(images):
         digest.update(np.ascontiguousarray(piece).data)
     return digest.hexdigest()
 
 
-def _describe(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """What JSON holds of a value, the same in every process."""
     if is_dataclass(value) and not isinstance(value, type):
-        return [_describe(type(value)), _describe(vars(value))]
+        return [_as_json(type(value)), _as_json(vars(value))]
     if isinstance(value, dict):
-        return {str(key): _describe(item) for key, item in sorted(value.items())}
+        return {str(key): _as_json(item) for key, item in sorted(value.items())}
     if isinstance(value, list | tuple):
-        return [_describe(item) for item in value]
+        return [_as_json(item) for item in value]
     if isinstance(value, np.ndarray):
         content = hashlib.blake2b(np.ascontiguousarray(value).data).hexdigest()
         return [value.shape, str(value.dtype), content]
     if isinstance(value, BaseEstimator):
-        return [_describe(type(value)), _describe(value.get_params(deep=False))]
+        return [_as_json(type(value)), _as_json(value.get_params(deep=False))]
     if isinstance(value, keras.losses.Loss | keras.optimizers.Optimizer):
-        return [_describe(type(value)), _describe(value.get_config())]
+        return [_as_json(type(value)), _as_json(value.get_config())]
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     return repr(value)
@@ -111,11 +111,11 @@ class Checkpoint(keras.callbacks.Callback):
         Whether the training was stopped early, so that nothing is left to do.
     """
 
-    def __init__(self, directory: Any, key: str, seed: int) -> None:
+    def __init__(self, directory: str | os.PathLike[str], key: str, seed: int) -> None:
         super().__init__()
         self.path = Path(directory) / f"{key}{_SUFFIX}"
         self.seed, self.history, self.stopped = seed, {}, False
-        self._content, self._arrays = self._read()
+        self._content, self._arrays = self._read_state()
         if self._content:
             self.seed, self.history, self.stopped = (
                 self._content[name] for name in ("seed", "history", "stopped")
@@ -193,7 +193,7 @@ class Checkpoint(keras.callbacks.Callback):
         for path in self.path.parent.glob(f"{self.path.name}*"):
             path.unlink(missing_ok=True)
 
-    def _read(self) -> tuple[dict[str, Any], list[Array]]:
+    def _read_state(self) -> tuple[dict[str, Any], list[Array]]:
         try:
             content, arrays = read_archive(self.path)
             return content["training"], [arrays[f"{i}.npy"] for i in range(len(arrays))]

@@ -1,10 +1,10 @@
 """What a training is made of, and pure functions that make it: data, split, run."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import TransformerMixin
 
 from sklearn_kpd._common.schemes import (
     BoolArray,
@@ -14,6 +14,8 @@ from sklearn_kpd._common.schemes import (
     nearest_scheme,
 )
 from sklearn_kpd._training.batches import Batches
+from sklearn_kpd._training.checkpoints import Checkpoint
+from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.images import Array
 from sklearn_kpd.keypoints import FloatArray
 from sklearn_kpd.missing import apply_policy
@@ -48,7 +50,7 @@ class LabelledImages:
     columns: list[str] | None = None
     sample_weight: FloatArray | None = None
     groups: Array | None = None
-    augmentations: tuple[Any, ...] = ()
+    augmentations: tuple[Augmentation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Run:
     whole: bool = True
     goes_on: bool = False
     history: dict[str, list[float]] = field(default_factory=dict)
-    checkpoint: Any = None
+    checkpoint: "Checkpoint | None" = None
 
     @property
     def n_done(self) -> int:
@@ -210,7 +212,9 @@ def split_rows(
     return np.sort(order[rank >= n_held_out]), np.sort(order[rank < n_held_out])
 
 
-def make_split(data: LabelledImages, share: float, seed: int, missing: Any) -> Split:
+def make_split(
+    data: LabelledImages, share: float, seed: int, missing: str | TransformerMixin
+) -> Split:
     """Split the rows, and apply the missing-label policy to those that are trained on.
 
     Parameters

@@ -27,6 +27,7 @@ def cosine(progress: float) -> float:
     Returns
     -------
     float
+        Share of the highest learning rate.
 
     Examples
     --------

@@ -1,14 +1,12 @@
 """All that training changes in a network and its optimizer."""
 
-from typing import Any
-
 import keras
 
 from sklearn_kpd._common.keras import as_numpy
 from sklearn_kpd.images import Array
 
 
-def training_variables(model: keras.Model) -> list[Any]:
+def training_variables(model: keras.Model) -> list[keras.Variable]:
     """Weights, states of random layers, and the optimizer's variables, in the order of building.
 
     Parameters

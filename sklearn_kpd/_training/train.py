@@ -3,7 +3,6 @@
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
@@ -51,7 +50,7 @@ def train(
     run: Run,
     callbacks: Callbacks,
     *,
-    verbose: Any = 0,
+    verbose: int | str = 0,
 ) -> Outcome:
     """Train a compiled model.
 
@@ -74,6 +73,7 @@ def train(
     Returns
     -------
     Outcome
+        The history, and whether Ctrl-C ended the training.
 
     Raises
     ------

@@ -63,6 +63,7 @@ def check_ops(ops: Any) -> list[Any]:
     Returns
     -------
     list of imgaug augmenters
+        In the order in which they are applied; none for None.
     """
     if ops is None:
         return []
@@ -117,7 +118,9 @@ def apply_ranges(
     Returns
     -------
     images : ndarray of the same shape and dtype
+        Moved and disturbed.
     points : ndarray of shape (n, k, 2)
+        Moved likewise; pixels.
     """
     flipped = rng.random(len(images)) < flip
     if flipped.any():
@@ -129,7 +132,7 @@ def apply_ranges(
     images, points = _fused({"crop"}, ranges, images, points, border, rng)
     images, points = _augment(_affine(ranges, images.shape, border), images, points, rng)
     images, points = _fused({"perspective", "elastic"}, ranges, images, points, border, rng)
-    images, points = _augment(_pixels(ranges, images.dtype), images, points, rng)
+    images, points = _augment(_pixel_steps(ranges, images.dtype), images, points, rng)
     images, points = _fused({"cutout"}, ranges, images, points, border, rng)
     # An augmenter of the user's is copied, as it is seeded here and may serve other threads.
     images, points = _augment(iaa.Sequential(copy.deepcopy(ops)), images, points, rng)
@@ -177,7 +180,7 @@ def _affine(ranges: dict[str, Range], shape: tuple[int, ...], border: float | st
     return iaa.Sequential([iaa.Affine(backend="cv2", **affine, **fill)] if affine else [])
 
 
-def _pixels(ranges: dict[str, Range], dtype: Any) -> Any:
+def _pixel_steps(ranges: dict[str, Range], dtype: Any) -> Any:
     steps: list[Any] = []
     if "blur" in ranges:
         steps.append(iaa.GaussianBlur(sigma=ranges["blur"]))

@@ -9,7 +9,7 @@ from sklearn_kpd.augment import _imgaug, fused
 from sklearn_kpd.augment.draw import draw, reach
 from sklearn_kpd.augment.ranges import GEOMETRY, Range
 from sklearn_kpd.images import Array, made
-from sklearn_kpd.keypoints import FloatArray, out_of_frame
+from sklearn_kpd.keypoints import FloatArray, IntArray, out_of_frame
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Augmentation:
 
     ranges: dict[str, Range]
     flip: float = 0.0
-    permutation: Any = None
+    permutation: IntArray | None = None
     probability: float = 1.0
     border: float | str = "replicate"
     out_of_frame: str = "nan"
@@ -53,7 +53,7 @@ class Augmentation:
         """Whether it changes anything at all."""
         return bool((self.ranges or self.flip or self.ops) and self.probability)
 
-    def reordered(self, order: Any) -> "Augmentation":
+    def reordered(self, order: IntArray) -> "Augmentation":
         """Give the augmentation of the keypoints in another order.
 
         Parameters
@@ -64,6 +64,7 @@ class Augmentation:
         Returns
         -------
         Augmentation
+            The same, but for which keypoints swap in a flip.
         """
         if self.permutation is None:
             return self
@@ -86,7 +87,9 @@ class Augmentation:
         Returns
         -------
         images : ndarray of the same shape and dtype
+            Moved and disturbed.
         points : ndarray of shape (n, k, 2)
+            Moved likewise; pixels.
         """
         if not self.active or not len(images):
             return images, points

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 
+from sklearn_kpd._common.schemes import BoolArray, IntArray
 from sklearn_kpd.augment.ranges import Range
 from sklearn_kpd.keypoints import FloatArray
 
@@ -39,14 +39,14 @@ class Draw:
     """
 
     matrices: FloatArray | None
-    flipped: Any
+    flipped: BoolArray
     displacements: FloatArray | None
     blur: FloatArray | None
     gain: FloatArray | None
     offset: FloatArray | None
     noise: FloatArray | None
     noise_start: FloatArray
-    cutout: Any
+    cutout: IntArray | None
 
 
 #: The grey level that contrast leaves where it is.
@@ -81,6 +81,7 @@ def draw(
     Returns
     -------
     Draw
+        One row an image.
     """
     names = ("flip", "crop", "affine", "perspective", "elastic", "grey", "noise", "cutout", "blur")
     streams = dict(zip(names, rng.spawn(len(names)), strict=True))
@@ -170,7 +171,7 @@ def reach(ranges: dict[str, Range], image_size: tuple[int, int]) -> float:
     return float(round(min(beyond + ranges.get("perspective", (0, 0))[1], 1.0), 6))
 
 
-def flip_matrices(flipped: Any, image_size: tuple[int, int]) -> FloatArray:
+def flip_matrices(flipped: BoolArray, image_size: tuple[int, int]) -> FloatArray:
     """Mirror the chosen images: x goes to width - 1 - x.
 
     Examples
@@ -180,7 +181,7 @@ def flip_matrices(flipped: Any, image_size: tuple[int, int]) -> FloatArray:
     >>> flip_matrices(np.array([True]), (96, 96))[0, 0]
     array([-1.,  0., 95.])
     """
-    matrices = _identity(len(flipped))
+    matrices = _identity_matrices(len(flipped))
     matrices[flipped, 0, 0] = -1
     matrices[flipped, 0, 2] = image_size[1] - 1
     return matrices
@@ -198,7 +199,7 @@ def crop_matrices(crop: FloatArray, image_size: tuple[int, int]) -> FloatArray:
     """
     height, width = image_size
     top, right, bottom, left = crop.T
-    matrices = _identity(len(crop))
+    matrices = _identity_matrices(len(crop))
     matrices[:, 0, 0] = 1 / (1 - left - right)
     matrices[:, 1, 1] = 1 / (1 - top - bottom)
     # counted from the corner of the first pixel: (x + 0.5 - left * width) * zoom - 0.5
@@ -234,7 +235,7 @@ def affine_matrices(
     cos, sin = np.cos(angle), np.sin(angle)
     height, width = image_size
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    matrices = _identity(n_images)
+    matrices = _identity_matrices(n_images)
     matrices[:, 0, 0] = zoom * cos
     matrices[:, 0, 1] = -zoom * (slope * cos + sin)
     matrices[:, 1, 0] = zoom * sin
@@ -300,6 +301,7 @@ def move_points(points: FloatArray, matrices: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (n, k, 2)
+        Pixels of where they went.
 
     Examples
     --------
@@ -323,13 +325,13 @@ def move_points(points: FloatArray, matrices: FloatArray) -> FloatArray:
     return moved
 
 
-def _identity(n_images: int) -> FloatArray:
+def _identity_matrices(n_images: int) -> FloatArray:
     return np.tile(np.eye(3), (n_images, 1, 1))
 
 
 def _cutouts(
     sides: FloatArray | None, image_size: tuple[int, int], rng: np.random.Generator
-) -> Any:
+) -> IntArray | None:
     if sides is None:
         return None
     height, width = image_size

@@ -14,7 +14,7 @@ from scipy.ndimage import map_coordinates
 from sklearn_kpd._common.opencv import cv2
 from sklearn_kpd.augment.draw import Draw, move_points
 from sklearn_kpd.images import Array
-from sklearn_kpd.keypoints import FloatArray
+from sklearn_kpd.keypoints import FloatArray, IntArray
 
 Border = str | float
 
@@ -30,7 +30,7 @@ def apply_draw(
     images: Array,
     points: FloatArray,
     draw: Draw,
-    permutation: Any,
+    permutation: IntArray | None,
     border: Border,
 ) -> tuple[Array, FloatArray]:
     """Apply drawn numbers to a batch of images and their keypoints.
@@ -51,7 +51,9 @@ def apply_draw(
     Returns
     -------
     images : ndarray of the same shape and dtype
+        Moved and disturbed.
     points : ndarray of shape (n, k, 2)
+        Moved likewise; pixels.
     """
     points = move_labels(points, draw, permutation)
     images = warp(images, draw.matrices, border)
@@ -62,7 +64,7 @@ def apply_draw(
     return cut_out(images, draw.cutout), points
 
 
-def move_labels(points: FloatArray, draw: Draw, permutation: Any) -> FloatArray:
+def move_labels(points: FloatArray, draw: Draw, permutation: IntArray | None) -> FloatArray:
     """Send keypoints through the matrices of a draw, and swap left and right where mirrored."""
     if draw.matrices is None:
         return points
@@ -89,6 +91,7 @@ def warp(images: Array, matrices: FloatArray | None, border: Border) -> Array:
     Returns
     -------
     ndarray of the same shape and dtype
+        Moved.
     """
     if hasattr(images, "warped"):  # pieces of photographs: one warp for crop and augmentation
         return images.warped(matrices)
@@ -130,7 +133,9 @@ def displace(
     Returns
     -------
     images : ndarray of the same shape and dtype
+        Deformed.
     points : ndarray of shape (n, k, 2)
+        Moved likewise; pixels.
     """
     flat = _drop_single_channel(images)
     warped = np.empty_like(flat)
@@ -233,6 +238,7 @@ def change_grey_levels(
     Returns
     -------
     ndarray of the same shape and dtype
+        Brighter or darker, with more contrast or less, and with noise.
     """
     if gain is None and offset is None and noise is None:
         return images
@@ -274,7 +280,7 @@ def noise_bank(size: int, dtype: str) -> Array:
     return bank
 
 
-def cut_out(images: Array, boxes: Any) -> Array:
+def cut_out(images: Array, boxes: IntArray | None) -> Array:
     """Fill one box an image with mid-grey; keypoints under it stay."""
     if boxes is None:
         return images

@@ -1,6 +1,9 @@
 """AugmentedImages: untouched images on their way through a Pipeline, and what will move them."""
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from sklearn_kpd.augment.augmentation import Augmentation
 
 
 class AugmentedImages:
@@ -25,7 +28,7 @@ class AugmentedImages:
     AugmentedImages(10 images, 1 augmentation)
     """
 
-    def __init__(self, images: Any, augmentations: tuple[Any, ...]) -> None:
+    def __init__(self, images: Any, augmentations: "tuple[Augmentation, ...]") -> None:
         self.images = images
         self.augmentations = augmentations
 

@@ -4,6 +4,8 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 Range = tuple[float, float]
+#: A number m, or the lowest and the highest value.
+Magnitude = float | tuple[float, float]
 
 
 class Operation(NamedTuple):
@@ -50,7 +52,7 @@ GEOMETRY = (
 )  # fmt: skip
 
 
-def resolve_ranges(magnitudes: dict[str, Any], strength: float) -> dict[str, Range]:
+def resolve_ranges(magnitudes: dict[str, Magnitude], strength: float) -> dict[str, Range]:
     """Range of each operation that does anything, at a strength.
 
     Parameters
@@ -65,6 +67,7 @@ def resolve_ranges(magnitudes: dict[str, Any], strength: float) -> dict[str, Ran
     Returns
     -------
     dict of str to (float, float)
+        The lowest and the highest value; none for what does nothing.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def resolve_ranges(magnitudes: dict[str, Any], strength: float) -> dict[str, Ran
     ranges = {}
     for name, value in magnitudes.items():
         operation = OPERATIONS[name]
-        low, high = _read(name, value, operation)
+        low, high = _range_of(name, value, operation)
         low, high = (operation.neutral + strength * (v - operation.neutral) for v in (low, high))
         if low < operation.low or high > operation.high:
             raise ValueError(
@@ -93,7 +96,7 @@ def resolve_ranges(magnitudes: dict[str, Any], strength: float) -> dict[str, Ran
     return ranges
 
 
-def _read(name: str, value: Any, operation: Operation) -> Range:
+def _range_of(name: str, value: Any, operation: Operation) -> Range:
     if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
         if not number >= 0:  # NaN is refused too

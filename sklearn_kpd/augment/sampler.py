@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval
+from numpy.typing import ArrayLike
 
+from sklearn_kpd._common.sides import FlipPairs
+from sklearn_kpd._common.sklearn import Interval, RandomState
 from sklearn_kpd.augment.images import AugmentedImages
+from sklearn_kpd.augment.ranges import Magnitude
 from sklearn_kpd.augment.transformer import AugmentBase, augment_arrays
 from sklearn_kpd.images import check_images, stacked
 from sklearn_kpd.keypoints import as_floats, check_keypoints, in_form_of
@@ -59,28 +62,28 @@ image_shape
         self,
         n_copies: int = 1,
         *,
-        rotation: Any = 0,
-        scale: Any = 0,
-        translation: Any = 0,
-        shear: Any = 0,
-        crop: Any = 0,
+        rotation: Magnitude = 0,
+        scale: Magnitude = 0,
+        translation: Magnitude = 0,
+        shear: Magnitude = 0,
+        crop: Magnitude = 0,
         flip: float = 0,
-        perspective: Any = 0,
-        elastic: Any = 0,
-        blur: Any = 0,
-        brightness: Any = 0,
-        contrast: Any = 0,
-        noise: Any = 0,
-        cutout: Any = 0,
+        perspective: Magnitude = 0,
+        elastic: Magnitude = 0,
+        blur: Magnitude = 0,
+        brightness: Magnitude = 0,
+        contrast: Magnitude = 0,
+        noise: Magnitude = 0,
+        cutout: Magnitude = 0,
         ops: Any = None,
         strength: float = 1,
         probability: float = 1,
-        border: Any = "replicate",
+        border: float | str = "replicate",
         out_of_frame: str = "nan",
-        flip_pairs: Any = None,
+        flip_pairs: FlipPairs = None,
         engine: str = "auto",
-        image_shape: Any = None,
-        random_state: Any = None,
+        image_shape: tuple[int, ...] | None = None,
+        random_state: RandomState = None,
     ) -> None:
         super().__init__(
             rotation=rotation,
@@ -108,7 +111,7 @@ image_shape
         )
         self.n_copies = n_copies
 
-    def fit(self, X: Any, y: Any) -> "AugmentSampler":
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "AugmentSampler":
         """Check the parameters against images and keypoints.
 
         Parameters
@@ -127,7 +130,7 @@ image_shape
         self.augmentation_ = self._make_augmentation(y, len(images))
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
         """Make the copies.
 
         Parameters

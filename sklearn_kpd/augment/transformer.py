@@ -5,19 +5,21 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils._tags import Tags
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from sklearn_kpd._common.sides import FlipPairs
+from sklearn_kpd._common.sklearn import Interval, RandomState, StrOptions
 from sklearn_kpd.augment import _imgaug
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.images import AugmentedImages
-from sklearn_kpd.augment.ranges import OPERATIONS, resolve_ranges
+from sklearn_kpd.augment.ranges import OPERATIONS, Magnitude, resolve_ranges
 from sklearn_kpd.images import Array, check_images, grey_level_gain, stacked, to_grey_levels
 from sklearn_kpd.keypoints import (
     NAMED_KEYPOINTS,
+    IntArray,
     Keypoints,
     check_keypoints,
     flip_permutation,
@@ -51,28 +53,28 @@ class AugmentBase(BaseEstimator):
     def __init__(
         self,
         *,
-        rotation: Any = 0,
-        scale: Any = 0,
-        translation: Any = 0,
-        shear: Any = 0,
-        crop: Any = 0,
+        rotation: Magnitude = 0,
+        scale: Magnitude = 0,
+        translation: Magnitude = 0,
+        shear: Magnitude = 0,
+        crop: Magnitude = 0,
         flip: float = 0,
-        perspective: Any = 0,
-        elastic: Any = 0,
-        blur: Any = 0,
-        brightness: Any = 0,
-        contrast: Any = 0,
-        noise: Any = 0,
-        cutout: Any = 0,
+        perspective: Magnitude = 0,
+        elastic: Magnitude = 0,
+        blur: Magnitude = 0,
+        brightness: Magnitude = 0,
+        contrast: Magnitude = 0,
+        noise: Magnitude = 0,
+        cutout: Magnitude = 0,
         ops: Any = None,
         strength: float = 1,
         probability: float = 1,
-        border: Any = "replicate",
+        border: float | str = "replicate",
         out_of_frame: str = "nan",
-        flip_pairs: Any = None,
+        flip_pairs: FlipPairs = None,
         engine: str = "auto",
-        image_shape: Any = None,
-        random_state: Any = None,
+        image_shape: tuple[int, ...] | None = None,
+        random_state: RandomState = None,
     ) -> None:
         self.rotation = rotation
         self.scale = scale
@@ -97,7 +99,7 @@ class AugmentBase(BaseEstimator):
         self.image_shape = image_shape
         self.random_state = random_state
 
-    def _make_augmentation(self, y: Any, n_samples: int) -> Augmentation:
+    def _make_augmentation(self, y: ArrayLike | None, n_samples: int) -> Augmentation:
         """Check the parameters against images and keypoints."""
         ops = _imgaug.check_ops(self.ops)
         if not self.strength:
@@ -143,7 +145,7 @@ class AugmentBase(BaseEstimator):
             seed=seed,
         )
 
-    def _permutation(self, keypoints: Keypoints) -> Any:
+    def _permutation(self, keypoints: Keypoints) -> IntArray | None:
         """Which keypoint takes which place in a flip; None where there is none and none asked."""
         if keypoints.shape == ():
             return None
@@ -238,13 +240,15 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
     >>> X, y = make_faces(20, random_state=0)
     >>> pipe = Pipeline([
     ...     ("augment", AugmentTransformer(rotation=15, scale=0.1, flip=0.5)),
-    ...     ("cnn", KeypointRegressor("cnn", epochs=1, verbose=0, random_state=0)),
+    ...     ("regressor", KeypointRegressor("cnn", epochs=1, verbose=0, random_state=0)),
     ... ])
     >>> pipe.fit(X, y).predict(X).shape
     (20, 30)
     """
 
-    def fit(self, X: Any, y: Any = None) -> "AugmentTransformer":
+    def fit(
+        self, X: ArrayLike | AugmentedImages, y: ArrayLike | None = None
+    ) -> "AugmentTransformer":
         """Check the parameters against images and keypoints.
 
         Parameters
@@ -264,7 +268,9 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
         self.augmentation_ = self._make_augmentation(y, len(images))
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> AugmentedImages:
+    def fit_transform(
+        self, X: ArrayLike | AugmentedImages, y: ArrayLike | None = None, **fit_params: Any
+    ) -> AugmentedImages:
         """Hand the images on, with the augmentation to apply to each batch of them.
 
         Parameters
@@ -280,12 +286,11 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
             For `KeypointRegressor.fit`. Two augmentations in a row add up.
         """
         self.fit(X, y, **fit_params)
-        before: tuple[Augmentation, ...] = ()
         if isinstance(X, AugmentedImages):
-            X, before = X.images, X.augmentations
-        return AugmentedImages(X, (*before, self.augmentation_))
+            return AugmentedImages(X.images, (*X.augmentations, self.augmentation_))
+        return AugmentedImages(X, (self.augmentation_,))
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: ArrayLike) -> Any:
         """Return X as it is: what is predicted on is not augmented.
 
         Parameters
@@ -302,7 +307,9 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
         check_images(self, X, reset=False)
         return X
 
-    def augment(self, X: Any, y: Any, random_state: Any = None) -> tuple[Any, Any]:
+    def augment(
+        self, X: ArrayLike, y: ArrayLike, random_state: RandomState = None
+    ) -> tuple[Any, Any]:
         """Augment images and keypoints once, to look at or to keep.
 
         Parameters
@@ -346,7 +353,7 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
 
 
 def augment_arrays(
-    augmentation: Augmentation, images: Array, X: Any, y: Any, rng: np.random.Generator
+    augmentation: Augmentation, images: Array, X: ArrayLike, y: ArrayLike, rng: np.random.Generator
 ) -> tuple[Array, Any]:
     """Augment arrays once, and give them back in the form that they came in.
 

@@ -21,7 +21,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
             try:
                 return super().invoke(ctx)
             except (click.exceptions.Exit, click.Abort):
@@ -36,7 +36,7 @@ def _one_line(text: Any) -> str:
     return " ".join(str(text).split())
 
 
-def _show_warning(message: Any, category: type[Warning], *_: Any) -> None:
+def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning)):
         return  # they speak to programmers
     click.echo(f"Warning: {_one_line(message)}", err=True)

@@ -49,6 +49,7 @@ def _flip(data: "Data") -> dict[str, Any]:
     """Flip where annotations, or names, tell what swaps; else say that there is none."""
     from sklearn_kpd.keypoints import check_keypoints, flip_permutation
 
+    assert data.y is not None
     names = check_keypoints(data.y).names or ()
     try:
         flip_permutation(len(names), names, data.flip_pairs)

@@ -96,7 +96,7 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False, cache: bool = Tru
     ((3, 96, 96, 1), (3, 30))
     """
     path = Path(path)
-    content = _read(path)
+    content = _read_file(path)
     kind = path.suffix.lower().removeprefix(".")
     kind = kind if kind in _UNPACK else "csv"
 
@@ -117,11 +117,11 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False, cache: bool = Tru
         target=target,
         keypoint_names=list(KAGGLE_KEYPOINTS),
         image_ids=arrays["image_ids"],
-        DESCR=_DESCR.format(path=path.name, n=len(data), labels=_describe(target)),
+        DESCR=_DESCR.format(path=path.name, n=len(data), labels=_labels_in_words(target)),
     )
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     if path.is_dir():
         raise ValueError(
             f"{path} is a folder: name the file in it, such as {path / 'training.zip'}."
@@ -223,7 +223,7 @@ def _csv_member(path: Path, archive: zipfile.ZipFile, size: int) -> zipfile.ZipI
     return member
 
 
-def _describe(target: pd.DataFrame | None) -> str:
+def _labels_in_words(target: pd.DataFrame | None) -> str:
     if target is None:
         return "A file of test images: no labels."
     complete = int(target.notna().all(axis=1).sum())

@@ -94,7 +94,7 @@ def _fields(where: str, line: bytes, lines: Iterator[bytes]) -> list[bytes]:
     if b'"' not in line and line.isascii():
         return line.split(b",")
     try:
-        row = next(csv.reader(_text(where, itertools.chain([line], lines))))
+        row = next(csv.reader(_decoded(where, itertools.chain([line], lines))))
     except csv.Error as error:
         raise ValueError(f"{where}: {error}.") from error
     except UnicodeDecodeError as error:
@@ -102,7 +102,7 @@ def _fields(where: str, line: bytes, lines: Iterator[bytes]) -> list[bytes]:
     return [field.encode() for field in row]
 
 
-def _text(where: str, lines: Iterable[bytes]) -> Iterator[str]:
+def _decoded(where: str, lines: Iterable[bytes]) -> Iterator[str]:
     length = 0
     for line in lines:
         length += len(line)

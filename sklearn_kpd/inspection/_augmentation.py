@@ -9,6 +9,7 @@ from sklearn_kpd._common.sides import sides
 from sklearn_kpd.images import Array, made
 from sklearn_kpd.inspection._grid import (
     face_axes,
+    legend_below,
     read_images,
     read_points,
     show_face,
@@ -86,11 +87,7 @@ class AugmentationDisplay:
             if i < n_columns:
                 axes.set_title("original" if i == 0 else f"draw {i}", fontsize=8)
         if ax is None and len(set(self.sides)) > 1:
-            handles, labels = self.axes_[0].get_legend_handles_labels()
-            self.figure_.legend(
-                handles, labels, loc="outside lower center", ncols=3, facecolor="0.35",
-                labelcolor="white", fontsize=8,
-            )  # fmt: skip
+            legend_below(self.figure_, self.axes_[0], n_columns=3)
         return self
 
     @classmethod
@@ -127,6 +124,7 @@ class AugmentationDisplay:
         Returns
         -------
         AugmentationDisplay
+            The display, drawn.
         """
         names = check_keypoints(y).names
         X = crops_of(X, transformer)

@@ -1,10 +1,14 @@
 """CumulativeErrorDisplay: what share of the faces has at most which error."""
 
+from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
+from sklearn_kpd.inspection._grid import figure_and_axes
 from sklearn_kpd.keypoints import FloatArray, last_step
 from sklearn_kpd.metrics import area_under_cumulative_error, cumulative_error_curve
 from sklearn_kpd.metrics._scorers import name_predictions
@@ -63,7 +67,7 @@ class CumulativeErrorDisplay:
         self.area = area
         self.name = name
 
-    def plot(self, *, ax: Any = None, **curve_options: Any) -> "CumulativeErrorDisplay":
+    def plot(self, *, ax: Axes | None = None, **curve_options: Any) -> "CumulativeErrorDisplay":
         """Draw the curve.
 
         Parameters
@@ -77,9 +81,8 @@ class CumulativeErrorDisplay:
         -------
         self
         """
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 4), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.figure_, ax = figure_and_axes(ax, (6, 4))
+        self.ax_ = ax
         label = self.name
         if self.area is not None:
             area = f"AUC = {self.area:.2f}"
@@ -102,15 +105,15 @@ class CumulativeErrorDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        normalize: Any = "interocular",
-        keypoint_names: Any = None,
+        normalize: ArrayLike = "interocular",
+        keypoint_names: Sequence[str] | None = None,
         threshold: float = 0.08,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **curve_options: Any,
     ) -> "CumulativeErrorDisplay":
         """Predict keypoints and draw the curve of their errors.
@@ -129,6 +132,7 @@ class CumulativeErrorDisplay:
         Returns
         -------
         CumulativeErrorDisplay
+            The display, drawn.
         """
         return cls.from_predictions(
             y,
@@ -144,14 +148,14 @@ class CumulativeErrorDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true: Any,
-        y_pred: Any,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
         *,
-        normalize: Any = "interocular",
-        keypoint_names: Any = None,
+        normalize: ArrayLike = "interocular",
+        keypoint_names: Sequence[str] | None = None,
         threshold: float = 0.08,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **curve_options: Any,
     ) -> "CumulativeErrorDisplay":
         """Draw the curve of predictions that are there already.
@@ -176,8 +180,9 @@ class CumulativeErrorDisplay:
         Returns
         -------
         CumulativeErrorDisplay
+            The display, drawn.
         """
-        options = {"normalize": normalize, "keypoint_names": keypoint_names}
+        options: dict[str, Any] = {"normalize": normalize, "keypoint_names": keypoint_names}
         errors, shares = cumulative_error_curve(y_true, y_pred, **options)
         area = area_under_cumulative_error(y_true, y_pred, threshold=threshold, **options)
         return cls(errors, shares, threshold, area, name).plot(ax=ax, **curve_options)

@@ -1,13 +1,15 @@
 """KeypointErrorDisplay: the error of each keypoint, on a mean face."""
 
 import warnings
-from typing import Any
+from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
 from sklearn_kpd.images import Array
-from sklearn_kpd.inspection._grid import mean_image, read_points, show_face
+from sklearn_kpd.inspection._grid import figure_and_axes, mean_image, read_points, show_face
 from sklearn_kpd.inspection._shown import crops_of, points_in
 from sklearn_kpd.keypoints import FloatArray, check_keypoints, last_step
 from sklearn_kpd.metrics import keypoint_root_mean_squared_error
@@ -55,14 +57,14 @@ class KeypointErrorDisplay:
         points: FloatArray,
         errors: FloatArray,
         image: Array | None = None,
-        names: Any = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         self.points = points
         self.errors = errors
         self.image = image
         self.names = names
 
-    def plot(self, *, ax: Any = None) -> "KeypointErrorDisplay":
+    def plot(self, *, ax: Axes | None = None) -> "KeypointErrorDisplay":
         """Draw the face.
 
         Parameters
@@ -77,9 +79,8 @@ class KeypointErrorDisplay:
         from matplotlib.collections import PatchCollection
         from matplotlib.patches import Circle
 
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 5.2), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.figure_, ax = figure_and_axes(ax, (6, 5.2))
+        self.ax_ = ax
         known = np.flatnonzero(np.isfinite(self.errors))
         if self.image is not None:
             show_face(ax, self.image)
@@ -102,7 +103,7 @@ class KeypointErrorDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: Any, *, ax: Any = None
+        cls, estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, ax: Axes | None = None
     ) -> "KeypointErrorDisplay":
         """Predict keypoints and draw their errors.
 
@@ -120,6 +121,7 @@ class KeypointErrorDisplay:
         Returns
         -------
         KeypointErrorDisplay
+            The display, drawn.
         """
         image_shape = getattr(last_step(estimator), "image_shape_", None)
         y_pred = name_predictions(estimator.predict(X), estimator, y)
@@ -130,12 +132,12 @@ class KeypointErrorDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X: Any,
-        y_true: Any,
-        y_pred: Any,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
         *,
         image_shape: tuple[int, ...] | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
     ) -> "KeypointErrorDisplay":
         """Draw the errors of predictions that are there already.
 
@@ -156,6 +158,7 @@ class KeypointErrorDisplay:
         Returns
         -------
         KeypointErrorDisplay
+            The display, drawn.
         """
         X = crops_of(X)
         y_true, y_pred = points_in(X, y_true), points_in(X, y_pred)

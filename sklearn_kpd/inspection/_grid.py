@@ -1,9 +1,12 @@
-"""What the displays share: a grid of faces, and keypoints on them."""
+"""What the displays share: figures and legends, a grid of faces, and keypoints on them."""
 
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from numpy.typing import ArrayLike
 
 from sklearn_kpd.images import (
     Array,
@@ -17,7 +20,7 @@ from sklearn_kpd.keypoints import FloatArray, align, check_keypoints
 
 
 def read_images(
-    X: Any, image_shape: tuple[int, ...] | None = None, rows: Array | None = None
+    X: ArrayLike, image_shape: tuple[int, ...] | None = None, rows: Array | None = None
 ) -> Array:
     """Images in any form, or some rows of them, as (n, height, width, channels), uint8."""
     images = _as_images(X, image_shape)
@@ -26,7 +29,7 @@ def read_images(
     return _to_uint8(levels)
 
 
-def mean_image(X: Any, image_shape: tuple[int, ...] | None = None) -> Array:
+def mean_image(X: ArrayLike, image_shape: tuple[int, ...] | None = None) -> Array:
     """The mean of images in any form, as (height, width, channels), uint8."""
     images = _as_images(X, image_shape)
     gain = grey_level_gain(images)
@@ -45,13 +48,29 @@ def _to_uint8(levels: Array) -> Array:
     return np.clip(np.round(levels), 0, 255).astype(np.uint8)
 
 
-def read_points(y: Any, like: Any = None) -> FloatArray:
+def read_points(y: ArrayLike, like: Any = None) -> FloatArray:
     """Keypoints in any form, as (n, k, 2); in the order of `like`, where both have names."""
     keypoints = check_keypoints(y)
     if like is not None:
         keypoints = align(keypoints, check_keypoints(like).names)
     values = keypoints.values
     return values.reshape(len(values), -1, 2)
+
+
+def figure_and_axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure | SubFigure, Axes]:
+    """The user's axes and their figure, or new ones of a size in inches."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=size, layout="constrained")
+    return ax.figure, ax
+
+
+def legend_below(figure: Figure | SubFigure, ax: Axes, n_columns: int) -> None:
+    """One legend for all faces, below them: what `ax` shows, on grey, as some marks are bright."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=n_columns, facecolor="0.35",
+        labelcolor="white", fontsize=8,
+    )  # fmt: skip
 
 
 def face_axes(images: Array, columns: int, ax: Any) -> tuple[Any, FloatArray]:
@@ -79,7 +98,7 @@ def face_axes(images: Array, columns: int, ax: Any) -> tuple[Any, FloatArray]:
     return figure, axes.ravel()[:n_faces]
 
 
-def show_face(ax: Any, image: Array) -> None:
+def show_face(ax: Axes, image: Array) -> None:
     """One image, the centre of its first pixel at (0, 0)."""
     if image.shape[-1] in (3, 4):
         ax.imshow(image)
@@ -89,7 +108,7 @@ def show_face(ax: Any, image: Array) -> None:
     ax.set_autoscale_on(False)  # a point beyond the frame must not shrink the face
 
 
-def show_points(ax: Any, points: FloatArray, **style: Any) -> Any:
+def show_points(ax: Axes, points: FloatArray, **style: Any) -> Any:
     """Keypoints that are labelled."""
     points = points[~np.isnan(points).any(axis=1)]
     return ax.scatter(points[:, 0], points[:, 1], **style)

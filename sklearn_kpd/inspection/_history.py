@@ -1,11 +1,12 @@
 """HistoryDisplay: how training went."""
 
-from typing import Any
-
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_kpd.inspection._grid import figure_and_axes
 from sklearn_kpd.keypoints import last_step
 
 
@@ -38,7 +39,7 @@ class HistoryDisplay:
     def __init__(self, history: dict[str, list[float]]) -> None:
         self.history = history
 
-    def plot(self, *, metric: str = "rmse", ax: Any = None) -> "HistoryDisplay":
+    def plot(self, *, metric: str = "rmse", ax: Axes | None = None) -> "HistoryDisplay":
         """Draw the curves.
 
         Parameters
@@ -55,9 +56,8 @@ class HistoryDisplay:
         if metric not in self.history:
             known = [name for name in self.history if not name.startswith("val_")]
             raise ValueError(f"metric={metric!r} is not in the history; it holds {known}.")
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 4), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.figure_, ax = figure_and_axes(ax, (6, 4))
+        self.ax_ = ax
         self.lines_ = []
         for key, label in ((metric, "training"), (f"val_{metric}", "validation")):
             if key in self.history:
@@ -66,15 +66,15 @@ class HistoryDisplay:
         ax.set(xlabel="Epoch", ylabel="RMSE (pixels)" if metric == "rmse" else metric.capitalize())
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_formatter("{x:g}" if metric == "rmse" else plt.NullFormatter())
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.yaxis.set_minor_formatter("{x:g}" if metric == "rmse" else NullFormatter())
+        ax.locator_params(axis="x", integer=True)
         ax.grid(visible=True, which="both", alpha=0.3)
         ax.legend()
         return self
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, *, metric: str = "rmse", ax: Any = None
+        cls, estimator: BaseEstimator, *, metric: str = "rmse", ax: Axes | None = None
     ) -> "HistoryDisplay":
         """Draw the history of a fitted estimator.
 
@@ -88,6 +88,7 @@ class HistoryDisplay:
         Returns
         -------
         HistoryDisplay
+            The display, drawn.
         """
         check_is_fitted(estimator)
         return cls(last_step(estimator).history_).plot(metric=metric, ax=ax)

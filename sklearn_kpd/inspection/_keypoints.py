@@ -3,11 +3,15 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from sklearn_kpd._common.sklearn import RandomState
 from sklearn_kpd.images import Array
 from sklearn_kpd.inspection._grid import (
     face_axes,
+    legend_below,
     read_images,
     read_points,
     show_face,
@@ -15,6 +19,7 @@ from sklearn_kpd.inspection._grid import (
 )
 from sklearn_kpd.inspection._shown import crops_of, points_in
 from sklearn_kpd.keypoints import FloatArray, last_step
+from sklearn_kpd.metrics._landmarks import face_root_mean_squared_error
 from sklearn_kpd.metrics._scorers import name_predictions
 
 _TRUE = {"marker": "o", "s": 26, "facecolors": "none", "edgecolors": "#00e676", "linewidths": 1.1}
@@ -86,7 +91,7 @@ class KeypointDisplay:
         self.figure_, self.axes_ = face_axes(self.images, columns, ax)
         self.errors_ = None
         if self.points_true is not None:
-            self.errors_ = _rmse(self.points_true, self.points_pred)
+            self.errors_ = face_root_mean_squared_error(self.points_true, self.points_pred)
         for i, axes in enumerate(self.axes_):
             show_face(axes, self.images[i])
             title = f"#{self.indices[i]}"
@@ -97,25 +102,21 @@ class KeypointDisplay:
             show_points(axes, self.points_pred[i], label="predicted", **_PREDICTED)
             axes.set_title(title, fontsize=8)
         if ax is None:
-            handles, labels = self.axes_[0].get_legend_handles_labels()
-            self.figure_.legend(
-                handles, labels, loc="outside lower center", ncols=2, facecolor="0.35",
-                labelcolor="white", fontsize=8,
-            )  # fmt: skip
+            legend_below(self.figure_, self.axes_[0], n_columns=2)
         return self
 
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any = None,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         n_faces: int = 12,
         order: str = "worst",
         columns: int = 6,
         image_shape: tuple[int, ...] | None = None,
-        random_state: Any = None,
+        random_state: RandomState = None,
         ax: Any = None,
     ) -> "KeypointDisplay":
         """Predict keypoints and draw them.
@@ -134,6 +135,7 @@ class KeypointDisplay:
         Returns
         -------
         KeypointDisplay
+            The display, drawn.
         """
         if image_shape is None:
             image_shape = getattr(last_step(estimator), "image_shape_", None)
@@ -153,14 +155,14 @@ class KeypointDisplay:
     def from_predictions(
         cls,
         X: Any,
-        y_true: Any,
-        y_pred: Any,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
         *,
         n_faces: int = 12,
         order: str = "worst",
         columns: int = 6,
         image_shape: tuple[int, ...] | None = None,
-        random_state: Any = None,
+        random_state: RandomState = None,
         ax: Any = None,
     ) -> "KeypointDisplay":
         """Draw predictions that are there already.
@@ -191,6 +193,7 @@ class KeypointDisplay:
         Returns
         -------
         KeypointDisplay
+            The display, drawn.
         """
         X = crops_of(X)
         y_true, y_pred = points_in(X, y_true), points_in(X, y_pred)
@@ -207,7 +210,7 @@ class KeypointDisplay:
             chosen = check_random_state(random_state).permutation(n_images)[:n_faces]
         elif order == "worst" and true is not None:
             # a face with no label comes last
-            errors = np.nan_to_num(_rmse(true, pred), nan=-1.0)
+            errors = np.nan_to_num(face_root_mean_squared_error(true, pred), nan=-1.0)
             chosen = np.argsort(-errors, kind="stable")[:n_faces]
         elif order in ("worst", "first"):
             chosen = np.arange(n_faces)
@@ -218,11 +221,3 @@ class KeypointDisplay:
         images = read_images(X, image_shape, chosen)
         display = cls(images, None if true is None else true[chosen], pred[chosen], chosen)
         return display.plot(columns=columns, ax=ax)
-
-
-def _rmse(true: FloatArray, pred: FloatArray) -> FloatArray:
-    """RMSE of each face over its labelled values, NaN where there is none."""
-    labelled = ~np.isnan(true)
-    total = np.where(labelled, (pred - true) ** 2, 0).sum(axis=(1, 2))
-    count = labelled.sum(axis=(1, 2))
-    return np.sqrt(np.divide(total, count, out=np.full(len(true), np.nan), where=count > 0))

@@ -1,11 +1,13 @@
 """MissingLabelDisplay: which keypoints are labelled together, and in how many rows."""
 
-from typing import Any
+from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 from sklearn_kpd.images import Array
+from sklearn_kpd.inspection._grid import figure_and_axes
 from sklearn_kpd.keypoints import check_keypoints
 
 
@@ -48,14 +50,14 @@ class MissingLabelDisplay:
         patterns: Array,
         counts: Array,
         n_rows: int,
-        names: Any = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         self.patterns = patterns
         self.counts = counts
         self.n_rows = n_rows
         self.names = names
 
-    def plot(self, *, ax: Any = None) -> "MissingLabelDisplay":
+    def plot(self, *, ax: Axes | None = None) -> "MissingLabelDisplay":
         """Draw the patterns.
 
         Parameters
@@ -68,10 +70,9 @@ class MissingLabelDisplay:
         self
         """
         n_patterns, n_keypoints = self.patterns.shape
-        if ax is None:
-            size = 0.42 * n_keypoints + 2.2, 0.3 * n_patterns + 2.6
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        size = 0.42 * n_keypoints + 2.2, 0.3 * n_patterns + 2.6
+        self.figure_, ax = figure_and_axes(ax, size)
+        self.ax_ = ax
         self.image_ = ax.imshow(self.patterns, cmap="Blues", vmin=0, vmax=1.6, aspect="auto")
         names = range(n_keypoints) if self.names is None else self.names
         ax.set_xticks(
@@ -94,7 +95,7 @@ class MissingLabelDisplay:
 
     @classmethod
     def from_labels(
-        cls, y: Any, *, max_patterns: int = 20, ax: Any = None
+        cls, y: ArrayLike, *, max_patterns: int = 20, ax: Axes | None = None
     ) -> "MissingLabelDisplay":
         """Draw the patterns of a data set.
 
@@ -110,6 +111,7 @@ class MissingLabelDisplay:
         Returns
         -------
         MissingLabelDisplay
+            The display, drawn.
         """
         values, names, _ = check_keypoints(y)
         labelled = ~np.isnan(values.reshape(len(values), -1, 2)).any(axis=-1)

@@ -9,31 +9,34 @@ from typing import Any
 import jinja2
 import matplotlib.pyplot as plt
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from sklearn_kpd import __version__, metrics
+from sklearn_kpd._common.schemes import IntArray
+from sklearn_kpd._common.sklearn import RandomState
 from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
 from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
 from sklearn_kpd.inspection._missing import MissingLabelDisplay
 from sklearn_kpd.inspection._shown import crops_of
 from sklearn_kpd.keypoints import FloatArray, align, check_keypoints, columns_from_names
-from sklearn_kpd.metrics._landmarks import NORMALIZATIONS
+from sklearn_kpd.metrics._landmarks import NORMALIZATIONS, share_of_area, share_of_failures
 
 _N_RESAMPLES = 1000
 
 
 def evaluation_report(
-    X: Any,
-    y_true: Any,
-    y_pred: Any,
+    X: ArrayLike,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     *,
     title: str = "Evaluation",
-    normalize: Any = None,
+    normalize: ArrayLike | None = None,
     threshold: float = 0.08,
     n_faces: int = 24,
     image_shape: tuple[int, ...] | None = None,
-    random_state: Any = None,
+    random_state: RandomState = None,
 ) -> str:
     """Write a page with scores and their intervals, curves and faces.
 
@@ -80,25 +83,77 @@ def evaluation_report(
     """
     X = crops_of(X)
     keypoints = check_keypoints(y_true)
-    names = keypoints.names
-    true = keypoints.values
+    true, names = keypoints.values, keypoints.names
     if normalize is None:
         normalize = _usual_normalization(true, names)
     pred = align(check_keypoints(y_pred), names).values
-    landmark = {"normalize": normalize, "keypoint_names": names}
+    landmark: dict[str, Any] = {"normalize": normalize, "keypoint_names": names}
     face_errors = metrics.normalized_errors(true, pred, **landmark)
+    labelled = np.logical_not(np.isnan(true.reshape(len(true), -1, 2)).any(axis=-1))
+    displays = {
+        "Share of the faces with at most each error": lambda: (
+            CumulativeErrorDisplay.from_predictions(true, pred, threshold=threshold, **landmark)
+        ),
+        "Error of each keypoint, on the mean face": lambda: KeypointErrorDisplay.from_predictions(
+            X, y_true, pred, image_shape=image_shape
+        ),
+        "Which keypoints are labelled": lambda: MissingLabelDisplay.from_labels(y_true),
+        "The worst faces first: labels are green circles, predictions red crosses": lambda: (
+            KeypointDisplay.from_predictions(
+                X, y_true, pred, n_faces=n_faces, image_shape=image_shape
+            )
+        ),
+    }
+    template = jinja2.Environment(
+        loader=jinja2.PackageLoader("sklearn_kpd.inspection", "."), autoescape=True
+    ).get_template("report.html.jinja")
+    return template.render(
+        title=title,
+        version=__version__,
+        n_faces=len(true),
+        n_labelled=int(labelled.sum()),
+        left_out=int(np.isnan(face_errors).sum()),
+        table=_score_rows(
+            true,
+            pred,
+            face_errors,
+            threshold,
+            np.flatnonzero(labelled.any(axis=1)),
+            _normalization_in_words(normalize),
+            check_random_state(random_state),
+        ),
+        by_keypoint=_keypoint_rows(true, pred, labelled.sum(axis=0), names),
+        pictures=[(caption, _png(draw)) for caption, draw in displays.items()],
+        n_resamples=_N_RESAMPLES,
+    )
 
-    def scores(rows: Any) -> list[float]:
-        y, p = true[rows], pred[rows]
-        errors = face_errors[rows]
-        errors = errors[~np.isnan(errors)] if not np.isnan(errors).all() else errors
+
+def _score_rows(
+    true: FloatArray,
+    pred: FloatArray,
+    face_errors: FloatArray,
+    threshold: float,
+    labelled: IntArray,
+    normalization: str,
+    rng: np.random.RandomState,
+) -> list[dict[str, Any]]:
+    """Rows of the table of scores: name, unit, value, and the ends of its interval."""
+
+    def scores(rows: IntArray) -> list[float]:
+        y, p, errors = true[rows], pred[rows], face_errors[rows]
+        errors = errors[~np.isnan(errors)]
+        shares = [np.nan] * 3  # of faces that happen to be drawn, none may be measured
+        if len(errors):
+            shares = [
+                float(errors.mean()),
+                share_of_failures(errors, threshold),
+                share_of_area(errors, threshold),
+            ]
         return [
             metrics.mean_squared_error(y, p) ** 0.5,
             metrics.mean_absolute_error(y, p),
             *metrics.error_quantiles(y, p, quantiles=(0.5, 0.95)),
-            100 * errors.mean(),
-            100 * np.mean(errors > threshold),
-            100 * np.mean(np.maximum(0, 1 - errors / threshold)),
+            *(100 * share for share in shares),
         ]
 
     percent = f"{100 * threshold:g} %"
@@ -107,61 +162,28 @@ def evaluation_report(
         ("Mean absolute error", "px"),
         ("Median distance", "px"),
         ("95 % of the distances are below", "px"),
-        (f"Normalised mean error ({_describe(normalize)})", "%"),
+        (f"Normalised mean error ({normalization})", "%"),
         (f"Failure rate (above {percent})", "%"),
         (f"Area under the cumulative error curve up to {percent}", "%"),
     ]
-    points = true.reshape(len(true), -1, 2)
-    is_labelled = np.logical_not(np.isnan(points).any(axis=-1))
-    labelled = np.flatnonzero(is_labelled.any(axis=1))
-    intervals = _intervals(scores, labelled, random_state)
-    table = [
+    intervals = _intervals(scores, labelled, rng)
+    return [
         {"name": name, "unit": unit, "value": value, "low": low, "high": high}
         for (name, unit), value, low, high in zip(
             labels, scores(np.arange(len(true))), *intervals, strict=True
         )
     ]
+
+
+def _keypoint_rows(
+    true: FloatArray, pred: FloatArray, counts: IntArray, names: tuple[str, ...] | None
+) -> list[dict[str, Any]]:
+    """Rows of the table of keypoints: name, RMSE, and how often it is labelled."""
     rmse = metrics.keypoint_root_mean_squared_error(true, pred)
-    counts = is_labelled.sum(axis=0)
-    by_keypoint = [
+    return [
         {"name": str(name).replace("_", " "), "rmse": error, "count": int(count)}
         for name, error, count in zip(names or range(len(rmse)), rmse, counts, strict=True)
     ]
-    pictures = [
-        (
-            "Share of the faces with at most each error",
-            lambda: CumulativeErrorDisplay.from_predictions(
-                true, pred, threshold=threshold, **landmark
-            ),
-        ),
-        (
-            "Error of each keypoint, on the mean face",
-            lambda: KeypointErrorDisplay.from_predictions(
-                X, y_true, pred, image_shape=image_shape
-            ),
-        ),
-        ("Which keypoints are labelled", lambda: MissingLabelDisplay.from_labels(y_true)),
-        (
-            "The worst faces first: labels are green circles, predictions red crosses",
-            lambda: KeypointDisplay.from_predictions(
-                X, y_true, pred, n_faces=n_faces, image_shape=image_shape
-            ),
-        ),
-    ]
-    template = jinja2.Environment(
-        loader=jinja2.PackageLoader("sklearn_kpd.inspection", "."), autoescape=True
-    ).get_template("report.html.jinja")
-    return template.render(
-        title=title,
-        version=__version__,
-        n_faces=len(true),
-        n_labelled=int(counts.sum()),
-        left_out=int(np.isnan(face_errors).sum()),
-        table=table,
-        by_keypoint=by_keypoint,
-        pictures=[(caption, _png(draw)) for caption, draw in pictures],
-        n_resamples=_N_RESAMPLES,
-    )
 
 
 def _usual_normalization(true: FloatArray, names: tuple[str, ...] | None) -> str:
@@ -174,7 +196,7 @@ def _usual_normalization(true: FloatArray, names: tuple[str, ...] | None) -> str
     return max(n_faces, key=lambda name: n_faces[name]) if any(n_faces.values()) else "bbox"
 
 
-def _describe(normalize: Any) -> str:
+def _normalization_in_words(normalize: ArrayLike) -> str:
     if isinstance(normalize, str):
         return {"interocular": "by the distance of the outer eye corners",
                 "interpupil": "by the distance of the eye centres",
@@ -185,13 +207,12 @@ def _describe(normalize: Any) -> str:
 
 
 def _intervals(
-    scores: Callable[[Any], list[float]], rows: Any, random_state: Any
-) -> tuple[Any, Any]:
+    scores: Callable[[IntArray], list[float]], rows: IntArray, rng: np.random.RandomState
+) -> tuple[FloatArray, FloatArray]:
     """95 % percentile intervals of the scores, over faces drawn with replacement.
 
     Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
     """
-    rng = check_random_state(random_state)
     drawn = [scores(rng.choice(rows, len(rows))) for _ in range(_N_RESAMPLES)]
     low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
     return low, high

@@ -5,6 +5,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sklearn_kpd.keypoints import FloatArray, named_keypoints, names_from_columns
 from sklearn_kpd.metrics._regression import check_values
@@ -18,7 +19,11 @@ NORMALIZATIONS = {
 
 
 def normalized_errors(
-    y_true: Any, y_pred: Any, *, normalize: Any = "interocular", keypoint_names: Any = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    normalize: ArrayLike = "interocular",
+    keypoint_names: Sequence[str] | None = None,
 ) -> FloatArray:
     """Normalised mean error of each face.
 
@@ -65,23 +70,16 @@ def normalized_errors(
     >>> normalized_errors(y_true, y_pred, normalize=(0, 1))  # (1 + 3) / 2 / 10
     array([0.2, nan])
     """
-    points, distances = _distances(y_true, y_pred)
-    scale = _normalizer(points, normalize, _names(y_true, y_pred, keypoint_names, points.shape[1]))
-    errors = _mean_of_labelled(distances) / scale
-    if np.isnan(errors).all():
-        raise ValueError(
-            f"normalize={normalize!r} leaves no face to measure: none has labels and the points "
-            "that it needs. Choose another normalisation, or give a distance for each face."
-        )
-    return errors
+    distances, scale = _distances_and_scale(y_true, y_pred, normalize, keypoint_names)
+    return _mean_of_labelled(distances) / scale
 
 
 def normalized_mean_error(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     *,
-    normalize: Any = "interocular",
-    keypoint_names: Any = None,
+    normalize: ArrayLike = "interocular",
+    keypoint_names: Sequence[str] | None = None,
     return_n_left_out: bool = False,
 ) -> Any:
     """Normalised mean error (NME): mean over the faces of :func:`normalized_errors`.
@@ -124,12 +122,12 @@ def normalized_mean_error(
 
 
 def failure_rate(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     *,
     threshold: float = 0.08,
-    normalize: Any = "interocular",
-    keypoint_names: Any = None,
+    normalize: ArrayLike = "interocular",
+    keypoint_names: Sequence[str] | None = None,
 ) -> float:
     """Share of the faces whose normalised mean error is above a threshold.
 
@@ -155,11 +153,15 @@ def failure_rate(
     0.5
     """
     errors = _measured(y_true, y_pred, normalize, keypoint_names)
-    return float(np.mean(errors > _check_threshold(threshold, "threshold")))
+    return share_of_failures(errors, threshold)
 
 
 def cumulative_error_curve(
-    y_true: Any, y_pred: Any, *, normalize: Any = "interocular", keypoint_names: Any = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    normalize: ArrayLike = "interocular",
+    keypoint_names: Sequence[str] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Cumulative error distribution (CED): share of the faces with at most each error.
 
@@ -190,12 +192,12 @@ def cumulative_error_curve(
 
 
 def area_under_cumulative_error(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     *,
     threshold: float = 0.08,
-    normalize: Any = "interocular",
-    keypoint_names: Any = None,
+    normalize: ArrayLike = "interocular",
+    keypoint_names: Sequence[str] | None = None,
 ) -> float:
     """Area under the cumulative error curve up to a threshold, as a share of the threshold.
 
@@ -225,16 +227,16 @@ def area_under_cumulative_error(
     0.75
     """
     errors = _measured(y_true, y_pred, normalize, keypoint_names)
-    return float(np.mean(np.maximum(0, 1 - errors / _check_threshold(threshold, "threshold"))))
+    return share_of_area(errors, threshold)
 
 
 def percentage_correct_keypoints(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     *,
     alpha: float = 0.1,
-    normalize: Any = "bbox",
-    keypoint_names: Any = None,
+    normalize: ArrayLike = "bbox",
+    keypoint_names: Sequence[str] | None = None,
 ) -> float:
     """Share of the labelled keypoints that are off by at most a share of the distance (PCK).
 
@@ -263,18 +265,14 @@ def percentage_correct_keypoints(
     0.5
     """
     alpha = _check_threshold(alpha, "alpha")
-    errors = normalized_errors(y_true, y_pred, normalize=normalize, keypoint_names=keypoint_names)
-    points, distances = _distances(y_true, y_pred)
-    scale = _normalizer(
-        points, normalize, _names(y_true, y_pred, keypoint_names, points.shape[1])
-    )[:, np.newaxis]
-    measured = ~np.isnan(distances) & ~np.isnan(errors)[:, np.newaxis]
+    distances, scale = _distances_and_scale(y_true, y_pred, normalize, keypoint_names)
+    measured = ~np.isnan(distances / scale[:, np.newaxis])
     # within, to the last digit: 0.3 of 10 pixels is 3 pixels
-    within = distances <= alpha * scale * (1 + 1e-12)
+    within = distances <= alpha * scale[:, np.newaxis] * (1 + 1e-12)
     return float(within[measured].mean())
 
 
-def keypoint_root_mean_squared_error(y_true: Any, y_pred: Any) -> FloatArray:
+def keypoint_root_mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> FloatArray:
     """Root of the mean squared error of each keypoint, over its labelled x and y.
 
     Parameters
@@ -299,7 +297,7 @@ def keypoint_root_mean_squared_error(y_true: Any, y_pred: Any) -> FloatArray:
 
 
 def error_quantiles(
-    y_true: Any, y_pred: Any, *, quantiles: Sequence[float] = (0.5, 0.9, 0.95, 0.99)
+    y_true: ArrayLike, y_pred: ArrayLike, *, quantiles: Sequence[float] = (0.5, 0.9, 0.95, 0.99)
 ) -> FloatArray:
     """Quantiles of the distance between prediction and label, over the labelled keypoints.
 
@@ -332,7 +330,22 @@ area_under_cumulative_error_scorer = make_keypoint_scorer(area_under_cumulative_
 percentage_correct_keypoints_scorer = make_keypoint_scorer(percentage_correct_keypoints)
 
 
-def _distances(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
+def share_of_failures(errors: FloatArray, threshold: float) -> float:
+    """Failure rate of normalised errors, none of them NaN."""
+    return float(np.mean(errors > _check_threshold(threshold, "threshold")))
+
+
+def share_of_area(errors: FloatArray, threshold: float) -> float:
+    """Area under the cumulative curve of normalised errors, none of them NaN."""
+    return float(np.mean(np.maximum(0, 1 - errors / _check_threshold(threshold, "threshold"))))
+
+
+def face_root_mean_squared_error(true: FloatArray, pred: FloatArray) -> FloatArray:
+    """RMSE of each face over its labelled values, (n, k, 2) to (n,); NaN where there is none."""
+    return np.sqrt(_mean_of_labelled(((pred - true) ** 2).reshape(len(true), -1)))
+
+
+def _distances(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Labels as (n, k, 2), and the distance of each prediction, NaN where not labelled."""
     for y in (y_true, y_pred):  # a table that holds no keypoints is an error here
         _names_of(y)
@@ -349,6 +362,24 @@ def _distances(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
     return points, distances
 
 
+def _distances_and_scale(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    normalize: ArrayLike,
+    keypoint_names: Sequence[str] | None,
+) -> tuple[FloatArray, FloatArray]:
+    """Distances (n, k), and what to normalise those of each face by, (n,); some face has both."""
+    points, distances = _distances(y_true, y_pred)
+    names = _keypoint_names(y_true, y_pred, keypoint_names, points.shape[1])
+    scale = _normalizer(points, normalize, names)
+    if np.isnan(distances / scale[:, np.newaxis]).all():
+        raise ValueError(
+            f"normalize={normalize!r} leaves no face to measure: none has labels and the points "
+            "that it needs. Choose another normalisation, or give a distance for each face."
+        )
+    return distances, scale
+
+
 def _mean_of_labelled(values: FloatArray) -> FloatArray:
     """Mean of each row without its NaN; NaN for a row of NaN."""
     labelled = ~np.isnan(values)
@@ -357,17 +388,22 @@ def _mean_of_labelled(values: FloatArray) -> FloatArray:
     return np.divide(total, counts, out=np.full(len(values), np.nan), where=counts > 0)
 
 
-def _measured(y_true: Any, y_pred: Any, normalize: Any, keypoint_names: Any) -> FloatArray:
+def _measured(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    normalize: ArrayLike,
+    keypoint_names: Sequence[str] | None,
+) -> FloatArray:
     errors = normalized_errors(y_true, y_pred, normalize=normalize, keypoint_names=keypoint_names)
     return errors[~np.isnan(errors)]
 
 
-def _names_of(y: Any) -> tuple[str, ...] | None:
+def _names_of(y: ArrayLike) -> tuple[str, ...] | None:
     return names_from_columns(y.columns) if hasattr(y, "columns") else None
 
 
-def _names(
-    y_true: Any, y_pred: Any, keypoint_names: Any, n_keypoints: int
+def _keypoint_names(
+    y_true: ArrayLike, y_pred: ArrayLike, keypoint_names: Sequence[str] | None, n_keypoints: int
 ) -> tuple[str, ...] | None:
     own = _names_of(y_true) or _names_of(y_pred)
     if keypoint_names is None:
@@ -382,7 +418,9 @@ def _names(
     return names
 
 
-def _normalizer(points: FloatArray, normalize: Any, names: tuple[str, ...] | None) -> FloatArray:
+def _normalizer(
+    points: FloatArray, normalize: ArrayLike, names: tuple[str, ...] | None
+) -> FloatArray:
     """Distance to normalise each face by, (n,); NaN where it is not known or 0."""
     if isinstance(normalize, str) and normalize == "bbox":
         labelled = ~np.isnan(points).any(axis=-1, keepdims=True)
@@ -394,8 +432,7 @@ def _normalizer(points: FloatArray, normalize: Any, names: tuple[str, ...] | Non
             f"normalize={normalize!r} is unknown; it may be 'interocular', 'interpupil', 'bbox', "
             "a pair of keypoints, a distance in pixels, or one for each face."
         )
-    elif isinstance(normalize, str) or _is_pair(normalize, len(points)):
-        pair = NORMALIZATIONS[normalize] if isinstance(normalize, str) else normalize
+    elif (pair := _pair(normalize, len(points))) is not None:
         first, second = (_index(item, names, points.shape[1], normalize) for item in pair)
         scale = np.linalg.norm(points[:, first] - points[:, second], axis=-1)
     elif isinstance(normalize, Real):
@@ -414,17 +451,23 @@ def _normalizer(points: FloatArray, normalize: Any, names: tuple[str, ...] | Non
     return np.where(np.isfinite(scale) & (scale > 0), scale, np.nan)
 
 
-def _is_pair(normalize: Any, n_faces: int) -> bool:
-    """A tuple of two names or indices; of two faces, only a tuple of ints can be indices."""
-    return (
+def _pair(normalize: ArrayLike, n_faces: int) -> tuple[str | int, str | int] | None:
+    """Two names or indices, if it is such; of two faces, only a tuple of ints can be indices."""
+    if isinstance(normalize, str):
+        return NORMALIZATIONS[normalize]
+    if (
         isinstance(normalize, (tuple, list))
         and len(normalize) == 2
         and all(isinstance(item, (str, int, np.integer)) for item in normalize)
         and (n_faces != 2 or isinstance(normalize, tuple) or isinstance(normalize[0], str))
-    )
+    ):
+        return normalize[0], normalize[1]
+    return None
 
 
-def _index(item: Any, names: tuple[str, ...] | None, n_keypoints: int, normalize: Any) -> int:
+def _index(
+    item: str | int, names: tuple[str, ...] | None, n_keypoints: int, normalize: ArrayLike
+) -> int:
     if isinstance(item, str):
         if names is None:
             raise ValueError(

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import metrics as sklearn_metrics
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.validation import check_consistent_length
 
+from sklearn_kpd._common.sklearn import check_sample_weight
 from sklearn_kpd.keypoints import (
     FloatArray,
     as_floats,
@@ -22,7 +24,11 @@ from sklearn_kpd.metrics._scorers import make_keypoint_scorer
 
 
 def mean_squared_error(
-    y_true: Any, y_pred: Any, *, sample_weight: Any = None, multioutput: Any = "uniform_average"
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: ArrayLike = "uniform_average",
 ) -> Any:
     """Mean squared error over the labelled values.
 
@@ -58,7 +64,7 @@ def mean_squared_error(
     >>> mean_squared_error([[1.0, np.nan], [2.0, 4.0]], [[2.0, 7.0], [2.0, 6.0]])
     1.66...
     """
-    return _score(
+    return _over_labelled(
         sklearn_metrics.mean_squared_error,
         np.square,
         _identity,
@@ -70,7 +76,11 @@ def mean_squared_error(
 
 
 def root_mean_squared_error(
-    y_true: Any, y_pred: Any, *, sample_weight: Any = None, multioutput: Any = "uniform_average"
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: ArrayLike = "uniform_average",
 ) -> Any:
     """Root of the mean squared error of each column, over the labelled values.
 
@@ -97,7 +107,7 @@ def root_mean_squared_error(
     >>> root_mean_squared_error([[1.0, np.nan], [2.0, 4.0]], [[2.0, 7.0], [3.0, 6.0]])
     1.33...
     """
-    return _score(
+    return _over_labelled(
         sklearn_metrics.root_mean_squared_error,
         np.square,
         np.sqrt,
@@ -109,7 +119,11 @@ def root_mean_squared_error(
 
 
 def mean_absolute_error(
-    y_true: Any, y_pred: Any, *, sample_weight: Any = None, multioutput: Any = "uniform_average"
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: ArrayLike = "uniform_average",
 ) -> Any:
     """Mean absolute error over the labelled values.
 
@@ -130,7 +144,7 @@ def mean_absolute_error(
     >>> mean_absolute_error([[1.0, np.nan], [2.0, 4.0]], [[2.0, 7.0], [2.0, 6.0]])
     1.0
     """
-    return _score(
+    return _over_labelled(
         sklearn_metrics.mean_absolute_error,
         np.abs,
         _identity,
@@ -141,7 +155,9 @@ def mean_absolute_error(
     )
 
 
-def r2_score(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
+def r2_score(
+    y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
     """R² of each column over its labelled values, averaged over the columns.
 
     Columns with fewer than two labelled values are left out: they have no variance.
@@ -189,14 +205,14 @@ neg_root_mean_squared_error = make_keypoint_scorer(
 neg_mean_absolute_error = make_keypoint_scorer(mean_absolute_error, greater_is_better=False)
 
 
-def _score(
+def _over_labelled(
     complete: Callable[..., Any],
     elementwise: Callable[[FloatArray], FloatArray],
     columnwise: Callable[[FloatArray], FloatArray],
-    y_true: Any,
-    y_pred: Any,
-    sample_weight: Any,
-    multioutput: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None,
+    multioutput: ArrayLike,
 ) -> Any:
     """Scikit-learn's metric on complete labels, else the same over the labelled values."""
     y_true, y_pred, weight = check_values(y_true, y_pred, sample_weight)
@@ -224,7 +240,7 @@ def _score(
 
 
 def check_values(
-    y_true: Any, y_pred: Any, sample_weight: Any
+    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Labels and predictions as (n, n_outputs), and a weight for each row."""
     true, pred = _meet(y_true, y_pred)
@@ -237,13 +253,13 @@ def check_values(
         raise ValueError("y_pred contains NaN or infinity.")
     if np.isinf(true).any():
         raise ValueError("y_true contains infinity; mark what is not labelled by NaN.")
-    weight = _check_sample_weight(sample_weight, true)
+    weight = check_sample_weight(sample_weight, true)
     return true.reshape(len(true), -1), pred.reshape(len(pred), -1), weight
 
 
-def _meet(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
+def _meet(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Values of both; those of `y_pred` in the order of `y_true` where both have names."""
-    (true, labels), (pred, others) = _read(y_true), _read(y_pred)
+    (true, labels), (pred, others) = _values_and_columns(y_true), _values_and_columns(y_pred)
     if labels is None or others is None or labels == others:
         return true, pred
     for mine, theirs, whose in ((labels, others, "y_true"), (others, labels, "y_pred")):
@@ -256,7 +272,7 @@ def _meet(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
     return true, np.take(pred, [others.index(label) for label in labels], axis=1)
 
 
-def _read(y: Any) -> tuple[FloatArray, list[Any] | None]:
+def _values_and_columns(y: ArrayLike) -> tuple[FloatArray, list[Any] | None]:
     """Values, and the labels of their columns where they have any."""
     if not hasattr(y, "columns"):
         values = as_floats(y)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
-# What make_scorer makes. Its own `_score` is what cross_validate calls with cached predictions.
-from sklearn.metrics._scorer import _Scorer
-
+from sklearn_kpd._common.sklearn import Scorer
 from sklearn_kpd.keypoints import (
     align,
     check_keypoints,
@@ -66,13 +66,19 @@ def make_keypoint_scorer(
     return kind(metric, 1 if greater_is_better else -1, kwargs, "predict")
 
 
-class _KeypointScorer(_Scorer):
+# Its own `_score` is what cross_validate calls with cached predictions.
+class _KeypointScorer(Scorer):
     """scikit-learn's scorer, with names for what is predicted."""
 
     def _score(
-        self, method_caller: Callable[..., Any], estimator: Any, X: Any, y_true: Any, **kwargs: Any
+        self,
+        method_caller: Callable[..., Any],
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        **kwargs: Any,
     ) -> Any:
-        def named(estimator: Any, *args: Any, **options: Any) -> Any:
+        def named(estimator: BaseEstimator, *args: Any, **options: Any) -> Any:
             y_pred = self._predict(method_caller, estimator, y_true, *args, **options)
             return name_predictions(y_pred, estimator, y_true)
 
@@ -128,7 +134,9 @@ def labelled_pattern(estimator: Any, y_true: Any) -> BoolArray:
     return ~np.isnan(keypoints.values)
 
 
-def name_predictions(y_pred: Any, estimator: Any, y_true: Any = None) -> Any:
+def name_predictions(
+    y_pred: ArrayLike, estimator: BaseEstimator, y_true: ArrayLike | None = None
+) -> Any:
     """Give predictions the names of their keypoints, where they are known.
 
     Parameters
@@ -143,6 +151,7 @@ def name_predictions(y_pred: Any, estimator: Any, y_true: Any = None) -> Any:
     Returns
     -------
     DataFrame, or `y_pred` as it is
+        A column each coordinate, where the keypoints' names are known and fit.
 
     Examples
     --------
@@ -162,7 +171,7 @@ def name_predictions(y_pred: Any, estimator: Any, y_true: Any = None) -> Any:
     names, columns = fitted_names(estimator), None
     if names is not None:
         columns = columns_from_names(names)
-    elif hasattr(y_true, "columns") and not hasattr(last_step(estimator), "keypoint_names_"):
+    elif y_true is not None and hasattr(y_true, "columns"):
         columns = y_true.columns
     if columns is None or len(columns) != values.shape[1]:
         return y_pred

@@ -7,7 +7,6 @@ with pixels in 0..255, and returns (n, n_outputs) in network units (see
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 
@@ -20,7 +19,7 @@ NETWORKS: dict[str, Callable[..., keras.Model]] = {"cnn": cnn, "heatmap": heatma
 __all__ = ["NETWORKS", "SpatialSoftArgmax", "cnn", "get", "heatmap"]
 
 
-def get(network: Any) -> Callable[..., keras.Model]:
+def get(network: str | Callable[..., keras.Model]) -> Callable[..., keras.Model]:
     """Find a network by its name, or take a callable as it is.
 
     Raises

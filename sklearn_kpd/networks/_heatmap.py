@@ -1,7 +1,5 @@
 """A fully convolutional network with a spatial soft-argmax: one heatmap a keypoint."""
 
-from typing import Any
-
 import keras
 from keras import layers, ops
 
@@ -71,8 +69,14 @@ def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 1
 
 
 def _convolution(
-    x: Any, filters: int, *, name: str, kernel: int = 3, strides: int = 1, activation: str = "relu"
-) -> Any:
+    x: keras.KerasTensor,
+    filters: int,
+    *,
+    name: str,
+    kernel: int = 3,
+    strides: int = 1,
+    activation: str = "relu",
+) -> keras.KerasTensor:
     x = layers.Conv2D(
         filters,
         kernel,
@@ -88,7 +92,9 @@ def _convolution(
     return layers.Activation(activation, name=f"{name}_activation")(x)
 
 
-def _residual(x: Any, filters: int, *, name: str, strides: int = 1) -> Any:
+def _residual(
+    x: keras.KerasTensor, filters: int, *, name: str, strides: int = 1
+) -> keras.KerasTensor:
     """He et al., Deep Residual Learning for Image Recognition, CVPR 2016, basic block."""
     shortcut = x
     if strides > 1:
@@ -104,7 +110,7 @@ def _residual(x: Any, filters: int, *, name: str, strides: int = 1) -> Any:
     return _sum([x, shortcut], name)
 
 
-def _merge(x: Any, skip: Any, *, name: str) -> Any:
+def _merge(x: keras.KerasTensor, skip: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """Enlarge `x` to the resolution of `skip` and add the two."""
     height, width = skip.shape[1:3]
     x = layers.Resizing(
@@ -114,7 +120,7 @@ def _merge(x: Any, skip: Any, *, name: str) -> Any:
     return _sum([x, skip], name)
 
 
-def _sum(terms: list[Any], name: str) -> Any:
+def _sum(terms: list[keras.KerasTensor], name: str) -> keras.KerasTensor:
     total = layers.Add(name=f"{name}_sum")(terms)
     return layers.Activation("relu", name=f"{name}_activation")(total)
 
@@ -139,7 +145,7 @@ class SpatialSoftArgmax(layers.Layer):
     array([[ 0.75, -0.75]], dtype=float32)
     """
 
-    def call(self, heatmaps: Any) -> Any:
+    def call(self, heatmaps: keras.KerasTensor) -> keras.KerasTensor:
         """Coordinates of a batch of heatmaps."""
         height, width, n_keypoints = heatmaps.shape[1:]
         flat = ops.reshape(heatmaps, (-1, height * width, n_keypoints))
@@ -154,7 +160,7 @@ class SpatialSoftArgmax(layers.Layer):
         assert n_keypoints is not None
         return input_shape[0], 2 * n_keypoints
 
-    def _places(self, size: int, longer: int) -> Any:
+    def _places(self, size: int, longer: int) -> keras.KerasTensor:
         """Centres of the heatmap's pixels along one side, (1, size, 1)."""
         places = (ops.arange(size, dtype=self.compute_dtype) + 0.5 - size / 2) * (2 / longer)
         return ops.reshape(places, (1, size, 1))

@@ -12,11 +12,7 @@ import numpy as np
 import pytest
 
 from sklearn_kpd._common.keras import seeded
-from tests.helpers import tiny_network, tiny_regressor
-
-
-def weights(model):
-    return [np.asarray(weight) for weight in model.get_weights()]
+from tests.helpers import tiny_network, tiny_regressor, weights_of
 
 
 def test_a_seed_holds_whatever_others_draw():
@@ -33,7 +29,7 @@ def test_a_seed_holds_whatever_others_draw():
     try:
         for _ in range(20):
             with seeded(3):
-                found = weights(tiny_network((16, 16, 1), 4))
+                found = weights_of(tiny_network((16, 16, 1), 4))
             if expected is None:
                 expected = found
             for one, other in zip(found, expected, strict=True):
@@ -46,21 +42,21 @@ def test_a_seed_holds_whatever_others_draw():
 def test_a_seed_neither_reads_nor_moves_pythons_numbers():
     state = random.getstate()
     with seeded(3):
-        first = weights(tiny_network((16, 16, 1), 4))
+        first = weights_of(tiny_network((16, 16, 1), 4))
     assert random.getstate() == state
     random.seed(5)
     with seeded(3):
-        again = weights(tiny_network((16, 16, 1), 4))
+        again = weights_of(tiny_network((16, 16, 1), 4))
     np.testing.assert_array_equal(first[0], again[0])
 
 
 def test_without_a_seed_keras_draws_as_ever():
     random.seed(5)
     with seeded(None):
-        first = weights(tiny_network((16, 16, 1), 4))
+        first = weights_of(tiny_network((16, 16, 1), 4))
     random.seed(5)
     keras.utils.set_random_seed(5)
-    np.testing.assert_array_equal(first[0], weights(tiny_network((16, 16, 1), 4))[0])
+    np.testing.assert_array_equal(first[0], weights_of(tiny_network((16, 16, 1), 4))[0])
 
 
 def test_fits_in_threads_that_draw_are_those_of_one_thread(faces):
@@ -68,7 +64,7 @@ def test_fits_in_threads_that_draw_are_those_of_one_thread(faces):
 
     def fit(_):
         random.random()
-        return weights(tiny_regressor(epochs=1).fit(*faces).model_)
+        return weights_of(tiny_regressor(epochs=1).fit(*faces))
 
     expected = fit(None)
     with ThreadPoolExecutor(3) as pool:
@@ -125,7 +121,6 @@ def test_copies_have_models_of_their_own_but_for_shallow_ones(faces):
 
 
 def test_a_fit_inside_a_strategy_with_several_devices_is_refused(faces):
-    tf = pytest.importorskip("tensorflow")
     code = """
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -141,7 +136,6 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
 with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
     tiny_regressor(epochs=1).fit(X, y)
 """
-    assert tf
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "fit outside of its scope" in out.stdout, out.stderr[-2000:]
     assert out.returncode == 0, out.stderr[-2000:]

@@ -3,11 +3,7 @@ import numpy as np
 import pytest
 
 from sklearn_kpd._training.averaging import AveragedWeights, ema_momentum
-from tests.helpers import tiny_regressor
-
-
-def weights_of(model):
-    return [np.asarray(w) for w in model.get_weights()]
+from tests.helpers import tiny_network, tiny_regressor, weights_of
 
 
 @pytest.mark.parametrize(
@@ -64,7 +60,7 @@ def test_the_average_is_validated_and_kept(faces, patience):
         assert_same(validated, averages[(epoch + 1) * n_batches - 1])
         assert_same(kept, validated)
     best = len(rmse) - 1 if patience is None else int(np.argmin(rmse))
-    assert_same(weights_of(fitted.model_), record.validated[best])
+    assert_same(weights_of(fitted), record.validated[best])
 
 
 @pytest.mark.parametrize("patience", [None, 1])
@@ -76,11 +72,11 @@ def test_without_validation_the_average_is_kept(faces, patience):
         callbacks=[record],
     ).fit(X, y)  # fmt: skip
     averages = expected_averages(record.steps, ema_momentum(0.5, 15))
-    assert_same(weights_of(fitted.model_), averages[-1])
+    assert_same(weights_of(fitted), averages[-1])
     # training goes on from there
-    before = weights_of(fitted.model_)
+    before = weights_of(fitted)
     fitted.partial_fit(X, y)
-    assert any((a != b).any() for a, b in zip(before, weights_of(fitted.model_), strict=True))
+    assert any((a != b).any() for a, b in zip(before, weights_of(fitted), strict=True))
 
 
 def test_a_training_that_is_stopped_by_a_callback_keeps_the_average(faces):
@@ -95,7 +91,7 @@ def test_a_training_that_is_stopped_by_a_callback_keeps_the_average(faces):
     ).fit(X, y)
     assert len(fitted.history_["loss"]) == 1
     averages = expected_averages(record.steps, ema_momentum(0.1, 50))
-    assert_same(weights_of(fitted.model_), averages[-1])
+    assert_same(weights_of(fitted), averages[-1])
 
 
 def test_none_is_kept_for_a_share_of_nothing(faces):
@@ -106,5 +102,21 @@ def test_none_is_kept_for_a_share_of_nothing(faces):
     assert fitted.model_.optimizer.ema_momentum == 0.5
 
 
-def test_kerass_own_callback_is_what_we_derive_from():
-    assert issubclass(AveragedWeights, keras.callbacks.SwapEMAWeights)
+def test_in_model_tells_where_the_average_is():
+    model = tiny_network((8, 8, 1), 2)
+    model.compile(keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5), "mse")
+    for _ in range(2):
+        model.train_on_batch(np.ones((4, 8, 8, 1)), np.ones((4, 2)))
+    averaging = AveragedWeights()
+    averaging.set_model(model)
+    last = weights_of(model)
+    average = [np.asarray(w) for w in model.optimizer._model_variables_moving_average]
+    assert any((a != b).any() for a, b in zip(last, average, strict=True))
+    assert not averaging.in_model
+    averaging.on_test_begin()
+    averaging.on_test_end()
+    assert averaging.in_model
+    assert_same(weights_of(model), average)
+    averaging.on_epoch_begin(1)
+    assert not averaging.in_model
+    assert_same(weights_of(model), last)

@@ -15,7 +15,7 @@ from sklearn_kpd import AugmentTransformer, metrics
 from sklearn_kpd._training.checkpoints import fingerprint
 from sklearn_kpd.losses import MaskedHuber
 from tests._training.test_stopping import PressCtrlC
-from tests.helpers import tiny_network, tiny_regressor
+from tests.helpers import assert_same_weights, tiny_network, tiny_regressor
 
 OPTIONS = {"epochs": 6, "batch_size": 8, "patience": 2}
 
@@ -25,10 +25,6 @@ def make(folder, **parameters):
     return make_pipeline(
         augment, tiny_regressor(checkpoint_dir=folder, **{**OPTIONS, **parameters})
     )
-
-
-def weights(pipe):
-    return [np.asarray(weight) for weight in pipe[-1].model_.weights]
 
 
 def interrupt(folder, X, y, epoch=3, **parameters):
@@ -62,8 +58,7 @@ def test_goes_on_to_the_same_weights(kaggle_like, tmp_path, parameters, random_s
         assert again[-1].history_[name][0] == values[0]
     if whole:
         assert again[-1].history_ == whole[-1].history_
-        for one, other in zip(weights(again), weights(whole), strict=True):
-            np.testing.assert_array_equal(one, other)
+        assert_same_weights(again, whole)
 
 
 KILLED = """
@@ -112,8 +107,7 @@ def test_killed_at_random_moments_goes_on(kaggle_like, tmp_path):
     whole = make(None, epochs=40, patience=None).fit(X, y)
     again = make(folder, epochs=40, patience=None).fit(X, y)
     assert again[-1].history_ == whole[-1].history_
-    for one, other in zip(weights(again), weights(whole), strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same_weights(again, whole)
 
 
 def test_other_data_or_parameters_start_anew_and_say_so(faces, tmp_path):

@@ -73,7 +73,7 @@ def test_in_imbalanced_learns_pipeline(faces):
     X, y = faces
     pipe = Pipeline(
         [("augment", AugmentSampler(rotation=15, flip=0.5, random_state=0)),
-         ("cnn", tiny_regressor(epochs=1))]
+         ("regressor", tiny_regressor(epochs=1))]
     )  # fmt: skip
     assert pipe.fit(X, y).predict(X).shape == y.shape
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn_kpd import AugmentTransformer
 from sklearn_kpd.augment import Augmentation, AugmentedImages
 from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, columns_from_names, flip_permutation
-from tests.helpers import tiny_regressor
+from tests.helpers import assert_same_weights, tiny_regressor
 
 EVERYTHING = {
     "rotation": 15, "scale": 0.1, "translation": 4, "shear": 5, "crop": 0.1, "flip": 0.5,
@@ -68,8 +68,7 @@ def test_strength_0_is_no_augmentation_bit_for_bit(faces, engine):
     np.testing.assert_array_equal(off.augment(floats, y[:3])[0], floats)
     plain = tiny_regressor().fit(X, y)
     with_off = tiny_regressor().fit(off.fit_transform(X, y), y)
-    for a, b in zip(plain.model_.get_weights(), with_off.model_.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_weights(plain, with_off)
 
 
 @pytest.mark.parametrize("engine", ["fused", "imgaug"])
@@ -209,10 +208,10 @@ def test_the_engine_is_chosen(faces):
 def test_its_own_random_state_goes_before_that_of_the_regressor(faces):
     X, y = faces
 
-    def history(augment_seed, cnn_seed):
+    def history(augment_seed, regressor_seed):
         transformer = AugmentTransformer(rotation=15, random_state=augment_seed)
         regressor = tiny_regressor(
-            epochs=1, random_state=cnn_seed, validation_split=0, batch_size=40,
+            epochs=1, random_state=regressor_seed, validation_split=0, batch_size=40,
             optimizer__learning_rate=1e-12,
         )  # fmt: skip
         return regressor.fit(transformer.fit_transform(X, y), y).history_["rmse"]

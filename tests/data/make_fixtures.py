@@ -44,9 +44,11 @@ def estimators():
     yield "pipeline", Pipeline(
         [
             ("augment", AugmentTransformer(rotation=(-5, 5.0), flip=0.5)),
-            ("cnn", KeypointRegressor("cnn", network__filters=(2, 2, 2, 2), network__units=(3,),
-                                      loss="wing", tta="flip", missing=SimpleImputer(),
-                                      random_state=np.random.RandomState(0), **common)),
+            ("regressor", KeypointRegressor(
+                "cnn", network__filters=(2, 2, 2, 2), network__units=(3,), loss="wing",
+                tta="flip", missing=SimpleImputer(), random_state=np.random.RandomState(0),
+                **common,
+            )),
         ]
     )  # fmt: skip
     yield "operations", tiny_regressor(network=operations_network)

@@ -320,7 +320,7 @@ def test_requested_labels(tmp_path):
     lookup.write_text("RowId,ImageId,FeatureName\n1,8,nose_tip_x\n2,7,nose_tip_y\n")
     requested = requested_labels(lookup, [7, 9, 8])
     assert list(requested.columns) == COLUMNS
-    assert (requested.dtypes == bool).all()
+    assert requested.to_numpy().dtype == bool
     assert requested["nose_tip_y"].tolist() == [True, False, False]
     assert requested["nose_tip_x"].tolist() == [False, False, True]
     assert requested.to_numpy().sum() == 2

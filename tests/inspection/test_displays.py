@@ -83,7 +83,7 @@ def test_forms_of_images(faces, form):
 
 def test_from_estimator_and_users_axes(faces):
     X, y = faces
-    pipe = Pipeline([("augment", AugmentTransformer(rotation=5)), ("cnn", tiny_regressor())])
+    pipe = Pipeline([("augment", AugmentTransformer(rotation=5)), ("regressor", tiny_regressor())])
     pipe.fit(X, y)
     figure, ax = plt.subplots(2, 2)
     display = KeypointDisplay.from_estimator(pipe, X, y, n_faces=3, ax=ax)
@@ -134,7 +134,7 @@ def test_sides_are_read_as_the_flip_reads_them(faces):
 
 def test_history(faces):
     X, y = faces
-    pipe = Pipeline([("augment", AugmentTransformer()), ("cnn", tiny_regressor(epochs=3))])
+    pipe = Pipeline([("augment", AugmentTransformer()), ("regressor", tiny_regressor(epochs=3))])
     with pytest.raises(Exception, match="not fitted"):
         HistoryDisplay.from_estimator(pipe)
     pipe.fit(X, y)

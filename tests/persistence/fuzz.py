@@ -307,12 +307,12 @@ def make_files():
     pipe = Pipeline(
         [
             ("augment", AugmentTransformer(rotation=5, flip=0.5, random_state=3)),
-            ("cnn", KeypointRegressor("cnn", random_state=np.random.RandomState(0), **cnn)),
+            ("regressor", KeypointRegressor("cnn", random_state=np.random.RandomState(0), **cnn)),
         ]
     )
     small = X[:, ::8, ::8].reshape(16, -1)
     scaled = Pipeline(
-        [("scale", StandardScaler()), ("cnn", tiny_regressor(network__width=2, epochs=1))]
+        [("scale", StandardScaler()), ("regressor", tiny_regressor(network__width=2, epochs=1))]
     )
     for estimator, images in (
         (tiny_regressor(network__width=2, epochs=1, optimizer="sgd"), X),

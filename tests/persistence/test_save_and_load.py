@@ -102,11 +102,11 @@ def test_what_was_saved_is_as_it_was(fitted, faces, tmp_path):
 def test_a_pipeline(kaggle_like, tmp_path):
     X, y = kaggle_like
     augment = AugmentTransformer(rotation=(-5, 5), flip=0.5, random_state=0)
-    pipe = Pipeline([("augment", augment), ("cnn", KeypointRegressor("cnn", **SMALL_CNN))])
+    pipe = Pipeline([("augment", augment), ("regressor", KeypointRegressor("cnn", **SMALL_CNN))])
     loaded = through_file(pipe.fit(X, y), tmp_path)
     np.testing.assert_array_equal(loaded.predict(X), pipe.predict(X))
     assert_same(vars(loaded.named_steps["augment"].augmentation_), vars(augment.augmentation_))
-    assert loaded.named_steps["cnn"].keypoint_names_[0] == "left_eye_center"
+    assert loaded.named_steps["regressor"].keypoint_names_[0] == "left_eye_center"
     assert loaded.fit(X, y).predict(X).shape == y.shape
 
 
@@ -114,7 +114,9 @@ def test_a_pipeline_with_scikit_learns_steps_and_named_columns(faces, tmp_path):
     X, y = faces
     X = pd.DataFrame(X[:, ::8, ::8].reshape(40, -1)).add_prefix("pixel")
     union = FeatureUnion([("same", MinMaxScaler((0, 255))), ("none", "drop")])
-    pipe = Pipeline([("union", union), ("skip", "passthrough"), ("cnn", tiny_regressor(epochs=1))])
+    pipe = Pipeline(
+        [("union", union), ("skip", "passthrough"), ("regressor", tiny_regressor(epochs=1))]
+    )
     loaded = through_file(pipe.fit(X, y), tmp_path, trusted=[tiny_network])
     np.testing.assert_array_equal(loaded.predict(X), pipe.predict(X))
     assert_same(loaded.feature_names_in_, pipe.feature_names_in_)

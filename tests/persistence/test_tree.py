@@ -29,7 +29,7 @@ from sklearn_kpd.exceptions import (
     NotSaveableError,
     UntrustedTypeError,
 )
-from tests.helpers import tiny_network
+from tests.helpers import tiny_network, tiny_regressor
 from tests.persistence.helpers import Imputer, assert_same, imgaug_add, through_file
 
 
@@ -59,11 +59,22 @@ def test_a_used_random_state_draws_on(tmp_path):
     np.testing.assert_array_equal(loaded.normal(size=1000), rng.normal(size=1000))
 
 
+def test_callbacks_that_cannot_be_kept_are_left_out_with_a_warning(faces, tmp_path):
+    X, y = faces
+    callbacks = [keras.callbacks.CSVLogger(tmp_path / "log.csv"), keras.callbacks.EarlyStopping]
+    fitted = tiny_regressor(callbacks=callbacks, callbacks__1__monitor="loss", epochs=1).fit(X, y)
+    with pytest.warns(UserWarning, match="without callbacks.*callbacks of KeypointRegressor"):
+        sklearn_kpd.save(fitted, tmp_path / "m.kpd")
+    loaded = sklearn_kpd.load(tmp_path / "m.kpd", trusted=[tiny_network])
+    assert loaded.callbacks is None
+    np.testing.assert_allclose(loaded.predict(X), fitted.predict(X), rtol=1e-6)
+    loaded.fit(X, y)
+
+
 @pytest.mark.parametrize(
     ("estimator", "message"),
     [
         (KeypointRegressor(lambda shape, n: None), "network of KeypointRegressor .*lambda"),
-        (KeypointRegressor(callbacks=[keras.callbacks.TerminateOnNaN()]), "callbacks of .*joblib"),
         (
             KeypointRegressor(missing=Pipeline([("i", SimpleImputer())], memory="cache")),
             "memory=None",

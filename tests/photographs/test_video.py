@@ -48,7 +48,7 @@ def video(request, tmp_path):
 
 def number_of(pixels):
     """The number of a frame, from the grey level of a corner."""
-    return int(round(float(pixels[-6:, -6:].mean()) / 5))
+    return round(float(pixels[-6:, -6:].mean()) / 5)
 
 
 def test_a_table_of_frames(video):

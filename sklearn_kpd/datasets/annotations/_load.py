@@ -44,8 +44,10 @@ FORMATS = {
     "csv": "wide",
 }
 
-#: What is added to the coordinates, by what has the coordinates (0, 0).
+#: What is added to the coordinates, by what has the coordinates (0, 0): to count from the centre
+#: of the first pixel, and from its outer corner, about which a change of size is a factor.
 _SHIFTS = {None: 0.0, "center": 0.0, "corner": -0.5, "one": -1.0}
+_TO_CORNER = {None: 0.0, "center": 0.5, "corner": 0.0, "one": -0.5}
 
 _HEAD = 65536
 
@@ -163,8 +165,9 @@ def load_annotations(
         raise FileNotFoundError(f"images={str(images)!r} is no folder.")
     found, name = _read(path, format, finder, missing_value)
     objects, names = _of_category(path, found, category)
-    objects, missing, n_scaled = _on_photographs(path, objects, finder)
-    shift = _SHIFTS[origin or found.origin]
+    origin = origin or found.origin
+    objects, missing, n_scaled = _on_photographs(path, objects, finder, _TO_CORNER[origin])
+    shift = _SHIFTS[origin]
     bunch = _bunch([_shifted(item, shift) for item in objects], names)
     bunch.skeleton = [pair for pair in found.skeleton if set(pair) <= set(names)]
     if found.flip_pairs is not None:
@@ -324,7 +327,7 @@ def _of_category(
 
 
 def _on_photographs(
-    path: Path, objects: list[Annotated], finder: Images
+    path: Path, objects: list[Annotated], finder: Images, to_corner: float
 ) -> tuple[list[Annotated], list[str], int]:
     """The objects with their photographs' paths, in pixels of these.
 
@@ -346,8 +349,10 @@ def _on_photographs(
             on_photographs.append(item)
             continue
         factors = _factors(item, found, sizes[found])
-        n_scaled += factors != (1.0, 1.0)
-        on_photographs.append(replace(_scaled(item, *factors), image=os.path.normpath(found)))
+        if factors != (1.0, 1.0):
+            n_scaled += 1
+            item = _shifted(_scaled(_shifted(item, to_corner), *factors), -to_corner)
+        on_photographs.append(replace(item, image=os.path.normpath(found)))
     return on_photographs, missing, n_scaled
 
 
@@ -389,7 +394,10 @@ def _factors(
             "image's pixels and remove the EXIF orientation, if it was annotated unturned."
         )
     x, y = width / said_width, height / said_height
-    if abs(said_width * y - width) > 1 and abs(said_height * x - height) > 1:
+    # One of the two sizes may have been rounded, to half a pixel of an image worth labelling.
+    smaller = abs(x - y) <= 0.5 / said_width + 0.5 / said_height
+    larger = abs(1 / x - 1 / y) <= 0.5 / width + 0.5 / height
+    if not (smaller or larger) or abs(x / y - 1) > 0.1:
         raise AnnotationError(
             f"{says} {found} has {width} × {height}: not the image that was annotated."
         )
@@ -397,8 +405,6 @@ def _factors(
 
 
 def _scaled(item: Annotated, x: float, y: float) -> Annotated:
-    if (x, y) == (1.0, 1.0):
-        return item
     points = {name: (px * x, py * y) for name, (px, py) in item.points.items()}
     box = item.box and (item.box[0] * x, item.box[1] * y, item.box[2] * x, item.box[3] * y)
     return replace(item, points=points, box=box)

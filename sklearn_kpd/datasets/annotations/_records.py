@@ -22,6 +22,9 @@ from pathlib import Path
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 
+#: The first columns of the tables that `save_annotations` writes, which are in pixels.
+WRITTEN = ["path", "left", "top", "right", "bottom", "category"]
+
 
 @dataclass(frozen=True)
 class Annotated:

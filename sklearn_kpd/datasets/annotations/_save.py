@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sklearn_kpd.datasets.annotations._images import shown_size
-from sklearn_kpd.datasets.annotations._records import Box, Point
+from sklearn_kpd.datasets.annotations._records import WRITTEN, Box, Point
 from sklearn_kpd.keypoints import check_keypoints
 
 _BOX = ["left", "top", "right", "bottom"]
@@ -433,7 +433,7 @@ def _csv(content: _Content) -> str:
     with io.StringIO() as file:
         writer = csv.writer(file, lineterminator="\n")
         columns = [f"{name}_{key}" for name in content.names for key in ("x", "y", "visible")]
-        writer.writerow(["path", *_BOX, "category", *columns])
+        writer.writerow([*WRITTEN, *columns])
         for photograph in content.photographs:
             for row in photograph.rows:
                 fields = [

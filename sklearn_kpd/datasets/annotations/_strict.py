@@ -32,6 +32,14 @@ def number(value: Any, where: str) -> float:
     return float(value)
 
 
+def point(x: Any, y: Any, name: str, where: str) -> Point:
+    """Coordinates of a keypoint, as `number` takes them; the place is put together for errors."""
+    are_numbers = type(x) in (int, float) and type(y) in (int, float)
+    if are_numbers and abs(x) <= _LARGEST and abs(y) <= _LARGEST:
+        return float(x), float(y)
+    return number(x, f"{where}, keypoint {name}"), number(y, f"{where}, keypoint {name}")
+
+
 def number_from_text(text: str | None, where: str) -> float:
     """A coordinate that a file holds as text."""
     try:

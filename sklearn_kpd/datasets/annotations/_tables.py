@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sklearn_kpd._common.columns import find_keypoints
 from sklearn_kpd.datasets.annotations import _strict
 from sklearn_kpd.exceptions import AnnotationError
 
@@ -16,7 +17,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]{1,3})?")
 
 #: What stands in a field that holds nothing, in lower case.
-_EMPTY = ("", "nan", "na", "n/a", "null", "none", "<na>")
+_EMPTY = frozenset(["", "nan", "na", "n/a", "null", "none", "<na>"])
 
 
 class Row(NamedTuple):
@@ -96,11 +97,10 @@ def is_number(text: str) -> bool:
 
 def number(text: str, where: str, *, decimal: str = ".") -> float:
     """Read a finite number; NaN where the field is empty."""
-    text = text.strip()
     if is_empty(text):
         return math.nan
     if decimal == ",":
-        if "." in text and "," not in text and not text.startswith("."):
+        if "." in text and "," not in text:
             raise AnnotationError(
                 f"{where}: {_strict.short(text)} has a decimal point where other numbers of the "
                 "file have a decimal comma; write all of them in one way."
@@ -130,19 +130,6 @@ class KeypointColumns(NamedTuple):
     visible: int | None
 
 
-_AXES = {"x": "x", "y": "y", "v": "v", "vis": "v", "visible": "v", "visibility": "v"}
-
-#: How a column may be called, the first that fits: ``nose_x``, ``nose.X``, ``nose x``;
-#: ``x_nose``; ``P1X``, ``noseX``; ``x00``.
-_STYLES = (
-    re.compile(r"(?P<name>.+?)[ _.-](?P<axis>x|y|v|vis|visible|visibility)", re.IGNORECASE),
-    re.compile(r"(?P<axis>x|y|v|vis|visible|visibility)[ _.-](?P<name>.+)", re.IGNORECASE),
-    re.compile(r"(?P<name>.*[a-z0-9])(?P<axis>[XYV])"),
-    re.compile(r"(?P<name>.*[0-9])(?P<axis>[xyv])"),
-    re.compile(r"(?P<axis>[xyvXYV])(?P<name>[0-9]+)"),
-)
-
-
 def keypoint_columns(columns: Sequence[str], where: str) -> dict[str, KeypointColumns]:
     """Find the keypoints of a table by the names of its columns.
 
@@ -155,29 +142,14 @@ def keypoint_columns(columns: Sequence[str], where: str) -> dict[str, KeypointCo
             raise AnnotationError(f"{where}: {len(numbered)} columns, an odd number, for x and y.")
         pairs = zip(numbered[::2], numbered[1::2], strict=True)
         return {str(k): KeypointColumns(x, y, None) for k, (x, y) in enumerate(pairs)}
-    found: dict[str, dict[str, int]] = {}
-    for at, column in enumerate(columns):
-        match = next(filter(None, (style.fullmatch(column) for style in _STYLES)), None)
-        if match:
-            axes = found.setdefault(match["name"].strip(), {})
-            axis = _AXES[match["axis"].lower()]
-            if axis in axes:
-                raise AnnotationError(
-                    f"{where}: the columns {columns[axes[axis]]!r} and {column!r} are both the "
-                    f"{axis} of one keypoint."
-                )
-            axes[axis] = at
-    for name, axes in found.items():
-        if ("x" in axes) != ("y" in axes):
-            there, other = ("x", "y") if "x" in axes else ("y", "x")
-            raise AnnotationError(
-                f"{where}: the column {columns[axes[there]]!r} has no counterpart for the {other} "
-                f"of {name!r}."
-            )
+    try:
+        found = find_keypoints(columns)
+    except ValueError as error:
+        raise AnnotationError(f"{where}: {error}") from error
+    places, visibility = found.coordinates.reshape(-1, 2).tolist(), found.visibility.tolist()
     return {
-        name: KeypointColumns(axes["x"], axes["y"], axes.get("v"))
-        for name, axes in found.items()
-        if "x" in axes
+        name: KeypointColumns(x, y, None if visible < 0 else visible)
+        for name, (x, y), visible in zip(found.names, places, visibility, strict=True)
     }
 
 

@@ -12,8 +12,8 @@ from sklearn_kpd.datasets.annotations._strict import (
     edges_from_indices,
     image_size,
     member,
-    number,
     outline,
+    point,
     read_json,
     short,
 )
@@ -104,10 +104,7 @@ def _read_results(path: Path, content: list[Any]) -> Annotations:
             Annotated(
                 image=_identifier(member(item, "image_id", (int, float, str), where), where),
                 points={
-                    name: (
-                        number(values[3 * k], f"{where}, keypoint {name}"),
-                        number(values[3 * k + 1], f"{where}, keypoint {name}"),
-                    )
+                    name: point(values[3 * k], values[3 * k + 1], name, where)
                     for k, name in enumerate(names)
                 },
                 where=where,
@@ -131,6 +128,7 @@ def _identifier(value: Any, where: str) -> str:
 def _files(path: Path, images: list[Any]) -> dict[str, tuple[str, tuple[int, int] | None]]:
     """Name and size of each image by its id."""
     found: dict[str, tuple[str, tuple[int, int] | None]] = {}
+    keys: dict[str, str] = {}
     for at, image in enumerate(images):
         where = f"{path}, images[{at}]"
         key = _identifier(member(image, "id", (int, float, str), where), where)
@@ -141,6 +139,11 @@ def _files(path: Path, images: list[Any]) -> dict[str, tuple[str, tuple[int, int
             raise AnnotationError(
                 f"{where}: the images {short(found[key][0])} and {short(name)} both have the id "
                 f"{key}, so that nothing tells whose an annotation is; give each an id of its own."
+            )
+        if keys.setdefault(name, key) != key:
+            raise AnnotationError(
+                f"{where}: the images with the ids {keys[name]} and {key} are both called "
+                f"{short(name)}; put their folders before the names."
             )
     return found
 
@@ -237,8 +240,7 @@ def _points(
             )
         if v == _ABSENT:
             continue
-        place = f"{where}, keypoint {name}"
-        points[name] = number(x, place), number(y, place)
+        points[name] = point(x, y, name, where)
         if v == _HIDDEN:
             hidden.add(name)
     return points, frozenset(hidden)

@@ -1,6 +1,7 @@
 """CVAT's XML 1.1, for images and for videos."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,11 +137,23 @@ def _size(element: Element | None, width: str, height: str, where: str) -> tuple
 
 
 def _images(path: Path, root: Element) -> Iterable[_Canvas]:
+    """Images of tasks; where two are called the same, the subset is their folder."""
+    counts = Counter(image.get("name") for image in root.iterfind("image"))
+    seen = set()
     for image in root.iterfind("image"):
         where = place(path, image)
+        name = attribute(image, "name", where)
+        if counts[name] > 1:
+            name = f"{image.get('subset', '')}/{name}"
+            if name in seen or not image.get("subset"):
+                raise AnnotationError(
+                    f"{where}: another image is called {name.strip('/')!r} too; export the tasks "
+                    "apart, or give the images other names."
+                )
+            seen.add(name)
         size = _size(image, "width", "height", where)
         shapes: list[tuple[Element, str | None]] = [(element, None) for element in image]
-        yield _Canvas(attribute(image, "name", where), where, size, shapes=shapes)
+        yield _Canvas(name, where, size, shapes=shapes)
 
 
 def _frames(path: Path, root: Element, images: Images) -> Iterable[_Canvas]:
@@ -197,13 +210,9 @@ def _objects(
             box = _box_of(path, element, points, canvas, boxes)
             if box is not None:
                 joined.add(id(box))
-            objects.append(
-                _annotated(canvas, points, hidden, where, element.get("label"), track)
-                if box is None
-                else _annotated(
-                    canvas, points, hidden, where, element.get("label"), track, _box(path, box)
-                )
-            )
+            label = element.get("label")
+            edges = None if box is None else _shape(path, box).box
+            objects.append(_annotated(canvas, points, hidden, where, label, track, edges))
         elif element.tag != "box":
             left_out.append((where, f"a {element.tag} has no keypoints"))
     outlines = [_shape(path, box) for box in boxes if id(box) not in joined]
@@ -273,10 +282,6 @@ def _coordinates(element: Element, where: str) -> list[tuple[str, Point]]:
             raise AnnotationError(f"{where}: a point is x,y, not {short(text)}.")
         found.append((str(number), (number_from_text(x, where), number_from_text(y, where))))
     return found
-
-
-def _box(path: Path, element: Element) -> Box:
-    return _shape(path, element).box
 
 
 def _shape(path: Path, element: Element) -> Shape:

@@ -144,14 +144,14 @@ def _objects(
 ) -> Iterator[_Object]:
     annotations = member(item, "annotations", list, where)
     image, size = _image(item, where)
-    boxes: dict[Any, list[tuple[str, Box | None]]] = {}
+    boxes: dict[int, list[tuple[str, Box | None]]] = {}
     pointed: list[tuple[str, Any]] = []
     for at, annotation in enumerate(annotations):
         place = f"{where}, annotations[{at}]"
         kind = member(annotation, "type", str, place)
         if kind == "bbox":
             box = box_from_size(annotation.get("bbox"), place)
-            boxes.setdefault(annotation.get("group") or f"box {at}", []).append((place, box))
+            boxes.setdefault(_group(annotation, place) or -1 - at, []).append((place, box))
         elif kind in ("skeleton", "points"):
             pointed.append((place, annotation))
         else:
@@ -159,7 +159,7 @@ def _objects(
     if not annotations:
         left_out.append((where, "it has no annotation"))
     for place, annotation in pointed:
-        mine = boxes.pop(annotation.get("group") or None, [])
+        mine = boxes.pop(_group(annotation, place), [])
         if len(mine) > 1:
             raise AnnotationError(f"{mine[1][0]}: another box is in its group too.")
         yield _Object(
@@ -172,6 +172,11 @@ def _objects(
         )
     for rest in boxes.values():
         left_out.extend((place, "a box without keypoints") for place, _ in rest)
+
+
+def _group(annotation: dict[str, Any], where: str) -> int:
+    """Number of an annotation's group; 0 is none."""
+    return whole_number(annotation.get("group") or 0, f"{where}, group")
 
 
 def _image(item: dict[str, Any], where: str) -> tuple[str, tuple[int, int] | None]:

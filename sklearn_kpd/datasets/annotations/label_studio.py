@@ -186,41 +186,48 @@ def _regions(task: _Task, left_out: list[tuple[str, str]]) -> _Regions:
         if kind == "relation":
             relations.append(result)
             continue
-        key = str(result.get("id", f"#{at}"))
-        if key in found.marks or key in found.shapes:
-            raise AnnotationError(f"{where}: another result has the id {key!r} too.")
         if kind not in ("keypointlabels", "rectanglelabels", "polygonlabels"):
             left_out.append((where, f"{kind!r} has no keypoints"))
             continue
-        size = image_size(result.get("original_height"), result.get("original_width"), where)
-        if found.size not in (None, size):
-            raise AnnotationError(f"{where}: results of one image give it different sizes.")
-        if result.get("image_rotation"):
-            raise AnnotationError(
-                f"{where}: the image was turned in the tool (image_rotation is "
-                f"{short(result['image_rotation'])}); turn the image itself."
-            )
-        found.size = size
+        key = str(result.get("id", f"#{at}"))
+        if key in found.marks or key in found.shapes:
+            raise AnnotationError(f"{where}: another result has the id {key!r} too.")
+        found.size = size = _size(result, found.size, where)
         value = member(result, "value", dict, where)
-        labels = member(value, kind, list, where)
-        if len(labels) != 1 or not isinstance(labels[0], str) or not labels[0].strip():
-            raise AnnotationError(f"{where}: one label is needed, not {short(labels)}.")
+        label = _label(member(value, kind, list, where), where)
         if kind == "keypointlabels":
             at_point = _percent(value.get("x"), value.get("y"), size, where)
-            found.marks[key] = Mark(labels[0].strip(), at_point, where)
+            found.marks[key] = Mark(label, at_point, where)
             if result.get("parentID"):
                 found.parents.setdefault(key, set()).add(str(result["parentID"]))
         else:
-            corners = (
-                _rectangle(value, size, where) if kind[0] == "r" else _polygon(value, size, where)
-            )
-            found.shapes[key] = Shape(labels[0].strip(), corners, where)
+            corners = _CORNERS[kind](value, size, where)
+            found.shapes[key] = Shape(label, corners, where)
     for relation in relations:
         ends = [str(relation.get("from_id")), str(relation.get("to_id"))]
         for child, parent in (ends, ends[::-1]):
             if child in found.marks and parent in found.shapes:
                 found.parents.setdefault(child, set()).add(parent)
     return found
+
+
+def _size(result: dict[str, Any], before: tuple[int, int] | None, where: str) -> tuple[int, int]:
+    """Size of the image, which all its results have to agree on."""
+    size = image_size(result.get("original_height"), result.get("original_width"), where)
+    if before not in (None, size):
+        raise AnnotationError(f"{where}: results of one image give it different sizes.")
+    if result.get("image_rotation"):
+        raise AnnotationError(
+            f"{where}: the image was turned in the tool (image_rotation is "
+            f"{short(result['image_rotation'])}); turn the image itself."
+        )
+    return size
+
+
+def _label(labels: list[Any], where: str) -> str:
+    if len(labels) != 1 or not isinstance(labels[0], str) or not labels[0].strip():
+        raise AnnotationError(f"{where}: one label is needed, not {short(labels)}.")
+    return labels[0].strip()
 
 
 def _percent(x: Any, y: Any, size: tuple[int, int], where: str) -> Point:
@@ -245,6 +252,10 @@ def _polygon(value: dict[str, Any], size: tuple[int, int], where: str) -> list[P
     if len(corners) < 3 or not all(isinstance(c, list) and len(c) == 2 for c in corners):
         raise AnnotationError(f"{where}: a polygon has three or more [x, y].")
     return [_percent(x, y, size, where) for x, y in corners]
+
+
+#: Corners of the outlines that may hold points.
+_CORNERS = {"rectanglelabels": _rectangle, "polygonlabels": _polygon}
 
 
 def _groups(regions: _Regions) -> tuple[list[Group], list[Shape]]:

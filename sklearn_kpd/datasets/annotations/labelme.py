@@ -102,11 +102,11 @@ def _mark(item: dict[str, Any], label: str, where: str) -> Mark:
             f"{where}: a point has one pair of coordinates and a label; this has {len(corners)} "
             f"and the label {label!r}."
         )
-    flags = item.get("flags") or {}
-    said = [item.get("description"), *(flags if isinstance(flags, dict) else ())]
+    flags = item.get("flags")
+    said = [flag for flag, on in flags.items() if on] if isinstance(flags, dict) else []
+    said.append(item.get("description"))
     hidden = item.get("difficult") is True or any(
-        isinstance(text, str) and text.strip().lower() in _HIDDEN and flags.get(text, True)
-        for text in said
+        isinstance(text, str) and text.strip().lower() in _HIDDEN for text in said
     )
     return Mark(label, corners[0], where, hidden)
 

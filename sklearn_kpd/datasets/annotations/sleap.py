@@ -82,9 +82,10 @@ def _read_project(file: h5py.File, path: Path) -> Annotations:
     metadata = _json(file["metadata"].attrs["json"], f"{path}, metadata")
     skeletons = _skeletons(metadata, path)
     videos = _videos(file, path)
-    tracks = [
-        str(_json(track, f"{path}, tracks")[1]) for track in _hdf5.array(file, "tracks_json", path)
-    ]
+    tracks = []
+    if "tracks_json" in file:
+        contents = _hdf5.array(file, "tracks_json", path)
+        tracks = [str(_json(content, f"{path}, tracks")[1]) for content in contents]
     tables = {name: _records(file, name, path) for name in _FIELDS}
     objects: list[Annotated] = []
     left_out = []

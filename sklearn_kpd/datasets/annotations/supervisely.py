@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sklearn_kpd.datasets.annotations._images import Images
-from sklearn_kpd.datasets.annotations._records import Annotated, Annotations
+from sklearn_kpd.datasets.annotations._records import Annotated, Annotations, Point
 from sklearn_kpd.datasets.annotations._strict import (
     check_names,
     image_size,
@@ -61,23 +61,8 @@ def read(path: Path, images: Images) -> Annotations:
             continue
         title = member(item, "classTitle", str, where)
         nodes = member(item, "nodes", dict, where)
-        if graphs is None:  # without meta.json, ids are all there is
-            graph = _Graph({key: key for key in nodes}, [])
-        elif title in graphs:
-            graph = graphs[title]
-        else:
-            raise AnnotationError(f"{where}: meta.json has no class {title!r} of keypoints.")
-        points, hidden = {}, set()
-        for key, node in nodes.items():
-            if key not in graph.nodes:
-                raise AnnotationError(f"{where}: meta.json has no node {key!r} of {title!r}.")
-            place = f"{where}, node {graph.nodes[key]}"
-            loc = member(node, "loc", list, place)
-            if len(loc) != 2:
-                raise AnnotationError(f"{place}: 'loc' is [x, y], not {short(loc)}.")
-            points[graph.nodes[key]] = number(loc[0], place), number(loc[1], place)
-            if node.get("disabled"):
-                hidden.add(graph.nodes[key])
+        graph = _graph_of(title, nodes, graphs, where)
+        points, hidden = _points(nodes, graph, title, where)
         before = annotations.names.get(title, ())
         annotations.names[title] = tuple(dict.fromkeys([*before, *graph.nodes.values()]))
         annotations.skeleton += [e for e in graph.edges if e not in annotations.skeleton]
@@ -85,7 +70,7 @@ def read(path: Path, images: Images) -> Annotations:
             Annotated(
                 image=_image(path, images),
                 points=points,
-                hidden=frozenset(hidden),
+                hidden=hidden,
                 where=where,
                 category=title,
                 image_size=size,
@@ -94,6 +79,36 @@ def read(path: Path, images: Images) -> Annotations:
     if not annotations.objects:
         annotations.left_out.append((str(path), "it has no graph"))
     return annotations
+
+
+def _graph_of(
+    title: str, nodes: dict[str, Any], graphs: dict[str, _Graph] | None, where: str
+) -> _Graph:
+    """What meta.json says of a class; without it, the nodes' ids are all there is."""
+    if graphs is None:
+        return _Graph({key: key for key in nodes}, [])
+    if title not in graphs:
+        raise AnnotationError(f"{where}: meta.json has no class {title!r} of keypoints.")
+    return graphs[title]
+
+
+def _points(
+    nodes: dict[str, Any], graph: _Graph, title: str, where: str
+) -> tuple[dict[str, Point], frozenset[str]]:
+    """Points by name, and which of them are hidden."""
+    points, hidden = {}, set()
+    for key, node in nodes.items():
+        if key not in graph.nodes:
+            raise AnnotationError(f"{where}: meta.json has no node {key!r} of {title!r}.")
+        name = graph.nodes[key]
+        place = f"{where}, node {name}"
+        loc = member(node, "loc", list, place)
+        if len(loc) != 2:
+            raise AnnotationError(f"{place}: 'loc' is [x, y], not {short(loc)}.")
+        points[name] = number(loc[0], place), number(loc[1], place)
+        if node.get("disabled"):
+            hidden.add(name)
+    return points, frozenset(hidden)
 
 
 def _image(path: Path, images: Images) -> str:

@@ -17,7 +17,7 @@ from sklearn_kpd.datasets.annotations import (
     yolo,
 )
 from sklearn_kpd.datasets.annotations._images import Images
-from sklearn_kpd.datasets.annotations._records import Annotated, Annotations, Box
+from sklearn_kpd.datasets.annotations._records import WRITTEN, Annotated, Annotations, Box
 from sklearn_kpd.exceptions import AnnotationError
 
 #: What columns other than those of keypoints are called; the first of a list goes before others.
@@ -43,10 +43,17 @@ _IMAGE = (
 _OBJECT = ("object", "objectid", "person", "personid", "instance", "instanceid", "individual")
 _TRACK = ("track", "trackid")
 _CATEGORY = ("category", "class", "species")
+_HEIGHT = ("height", "imageheight", "imgheight")
+_WIDTH = ("width", "imagewidth", "imgwidth")
+_TEXTS = {
+    "object": _OBJECT,
+    "category": _CATEGORY,
+    "track": _TRACK,
+    "height": _HEIGHT,
+    "width": _WIDTH,
+}
 _KEYPOINT = ("keypoint", "keypointname", "landmark", "bodypart", "joint", "part", "point", "label")
 _VISIBLE = ("visible", "visibility", "vis", "v")
-_WIDTH = ("width", "imagewidth", "imgwidth")
-_HEIGHT = ("height", "imageheight", "imgheight")
 
 #: Columns of boxes: left, top, right and bottom, or left, top, width and height.
 _CORNERS = (
@@ -164,7 +171,7 @@ def read(path: Path, images: Images, missing_value: float | None = None) -> Anno
     objects = [_without_missing(item, missing_value) for item in objects]
     # Where a table knows no 2, its 1 stands for any label; else it means hidden, as in COCO.
     hidden = 1 if any(p.visible == 2 for item in objects for p in item.points.values()) else None
-    if _are_relative(objects):
+    if (table.header or [])[: len(WRITTEN)] != WRITTEN and _are_relative(objects):
         objects = [
             _in_pixels(item, item.image_size or images.size(item.image, item.where, path))
             for item in objects
@@ -314,10 +321,7 @@ def _wide(table: _Table, header: list[str]) -> tuple[tuple[str, ...], list[_Obje
             f"'nose_y' are; the columns are {shown} ..."
         )
     image_at = _image_column(table, header)
-    texts = {
-        key: _tables.find_column(header, names)
-        for key, names in (("object", _OBJECT), ("category", _CATEGORY), ("track", _TRACK))
-    }
+    texts = {key: _tables.find_column(header, names) for key, names in _TEXTS.items()}
     box = _box_columns(header)
     objects = []
     for row in table.rows:
@@ -343,7 +347,7 @@ def _wide(table: _Table, header: list[str]) -> tuple[tuple[str, ...], list[_Obje
                 if box
                 else None,
                 cells["category"] or None,
-                _size(header, row.fields, where),
+                _size(cells["height"], cells["width"], where),
                 cells["track"] or None,
             )
         )
@@ -361,11 +365,7 @@ def _box(values: list[float], are_sizes: bool, where: str) -> Box | None:
     return left, top, right, bottom
 
 
-def _size(header: Sequence[str], fields: Sequence[str], where: str) -> tuple[int, int] | None:
-    places = [_tables.find_column(header, names) for names in (_HEIGHT, _WIDTH)]
-    if None in places:
-        return None
-    height, width = (fields[at] for at in places if at is not None)
+def _size(height: str, width: str, where: str) -> tuple[int, int] | None:
     if _tables.is_empty(height) and _tables.is_empty(width):
         return None
     return _strict.image_size(height, width, where)

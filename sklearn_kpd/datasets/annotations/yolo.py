@@ -255,7 +255,7 @@ def _is_labels(head: bytes) -> bool:
     return (
         len(fields) > _N_BOX
         and fields[0].isdecimal()
-        and all(map(_tables.is_number, fields[1:]))
+        and all(_tables.is_number(field) and "," not in field for field in fields[1:])
         and all(0 <= float(field) <= 1 + _TOLERANCE for field in fields[1:_N_BOX])
     )
 

@@ -107,6 +107,7 @@ def test_an_image_without_annotations_is_told(tmp_path):
     ("place", "value", "message"),
     [
         (("images", 1, "id"), 7, r"images\[1\].*both have the id 7"),
+        (("images", 1, "file_name"), "train/1.jpg", r"images\[1\].*ids 7 and 8 are both called"),
         (("images", 1, "file_name"), 3, r"images\[1\].*'file_name'"),
         (("images", 0, "width"), 0.5, r"images\[0\], width"),
         (("images",), {}, "'images'"),

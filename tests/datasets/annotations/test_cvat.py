@@ -94,6 +94,15 @@ def test_points_of_uneven_number_are_no_keypoints(tmp_path):
     assert reasons.count("'head' has 2, 3 points in different objects: no keypoints") == 2
 
 
+def test_images_of_one_name_are_told_apart(tmp_path):
+    xml = SKELETONS.replace("empty.jpg", "a b.jpg")
+    with pytest.raises(AnnotationError, match="another image is called 'a b.jpg' too"):
+        load(tmp_path, xml)
+    for subset in ("Train", "Val"):
+        xml = xml.replace('name="a b.jpg" width', f'subset="{subset}" name="a b.jpg"  width', 1)
+    assert load(tmp_path, xml).data["path"].tolist() == ["Train/a b.jpg"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -59,6 +59,8 @@ def test_skeletons_and_points(tmp_path):
         (2, "visibility", [2], "'visibility' must have 2"),
         (1, "type", 3, "annotations.1.*'type'"),
         (0, "bbox", [1, 2], "annotations.0.*four numbers"),
+        (0, "group", {"x": 1}, "annotations.0.*group: "),
+        (1, "group", "x", "annotations.1.*group: 'x'"),
     ],
 )
 def test_damage_is_an_error_with_its_place(tmp_path, at, key, value, message):

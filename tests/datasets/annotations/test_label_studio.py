@@ -32,7 +32,7 @@ CONTENT = [
                     {"type": "relation", "from_id": "B", "to_id": "n2"},
                     {"type": "relation", "from_id": "t2", "to_id": "B"},
                     {"type": "relation", "from_id": "B", "to_id": "B"},
-                    {"id": "z", "type": "brushlabels"},
+                    {"id": "n1", "type": "choices"},
                 ]
             }
         ],
@@ -57,7 +57,7 @@ def test_points_by_parent_and_by_relation(tmp_path):
     assert found.data["bottom"].tolist() == [30, 30, 2.5]
     assert found.data["path"].unique().tolist() == ["/data/upload/18/0a1b2c3d-cat.jpg"]
     assert found.left_out["reason"].tolist() == [
-        "'brushlabels' has no keypoints",
+        "'choices' has no keypoints",
         "it has no annotation",
     ]
 

@@ -18,7 +18,7 @@ CONTENT = {
     "shapes": [
         shape("cat", "rectangle", [50, 60], [10, 20], group=1),
         shape("nose", "point", [12.5, 30], group=1),
-        shape("tail", "point", [55, 62], group=1, description="Hidden"),
+        shape("tail", "point", [55, 62], group=1, description="Hidden", flags=[]),
         shape("nose", "point", [70, 71], group=2, flags={"occluded": True, "blurred": True}),
         shape("tail", "point", [72, 73], group=2, flags={"occluded": False}),
         shape("nose", "point", [5, 6], difficult=True),

@@ -100,18 +100,38 @@ def test_images_of_one_name_are_told_apart(tmp_path, picture):
         load_annotations(file)
 
 
-def test_another_size_of_the_same_proportions(tmp_path, picture):
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (None, (5, 10)),
+        ("corner", (5 - 0.5, 10 - 0.5)),
+        ("center", (10.5 / 2 - 0.5, 20.5 / 2 - 0.5)),
+        ("one", (9.5 / 2 - 0.5, 19.5 / 2 - 0.5)),
+    ],
+)
+def test_another_size_of_the_same_proportions(tmp_path, picture, origin, expected):
     picture("a.jpg", width=30, height=40)
-    found = load_annotations(coco(tmp_path / "file.json", ["a.jpg"], size=(80, 60)))
-    assert found.target.to_numpy().tolist() == [[5, 10]]
-    assert found.data.iloc[0, 1:].tolist() == [0, 5, 10, 20]
+    file = coco(tmp_path / "file.json", ["a.jpg"], size=(80, 60))
+    found = load_annotations(file, origin=origin)
+    assert found.target.to_numpy().tolist() == [list(expected)]
+    if origin is None:
+        assert found.data.iloc[0, 1:].tolist() == [0, 5, 10, 20]
     assert "1 objects are on photographs of another size" in found.DESCR
 
 
-def test_another_size_of_other_proportions(tmp_path, picture):
+@pytest.mark.parametrize("size", [(668, 1000), (67, 100), (34, 50)])
+def test_sizes_are_rounded(tmp_path, picture, size):
+    picture("a.jpg", width=500, height=334)
+    file = coco(tmp_path / "file.json", ["a.jpg"], size=size)
+    assert load_annotations(file).target.iloc[0, 0] == 10 * 500 / size[1]
+
+
+@pytest.mark.parametrize("size", [(80, 62), (40, 29), (1, 30), (40, 1), (1, 1000), (2, 1)])
+def test_another_size_of_other_proportions(tmp_path, picture, size):
     picture("a.jpg", width=30, height=40)
-    file = coco(tmp_path / "file.json", ["a.jpg"], size=(80, 80))
-    with pytest.raises(AnnotationError, match="80 × 80 pixels in the file, but .* 30 × 40"):
+    file = coco(tmp_path / "file.json", ["a.jpg"], size=size)
+    message = f"{size[1]} × {size[0]} pixels in the file, but .* 30 × 40"
+    with pytest.raises(AnnotationError, match=message):
         load_annotations(file)
 
 

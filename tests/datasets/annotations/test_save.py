@@ -73,8 +73,7 @@ def test_what_is_written_is_read(folder, format):
         pd.testing.assert_frame_equal(target, y, check_exact=True)
     if format in WITH_BOX:
         pd.testing.assert_frame_equal(found.data, X, check_exact=True, check_dtype=False)
-        if format != "csv":
-            assert found.category.tolist() == ["cat"] * 3
+        assert found.category.tolist() == ["cat"] * 3
     if format in WITH_HIDDEN:
         np.testing.assert_array_equal(found.visibility[visibility.columns], visibility)
 
@@ -82,7 +81,7 @@ def test_what_is_written_is_read(folder, format):
 names = st.text(string.ascii_letters + "_ -é:.", min_size=1, max_size=8).map(str.strip).filter(
     lambda name: name and not name.lower().endswith(("x", "y", "v")) and name[0].isalpha()
 )  # fmt: skip
-pixels = st.floats(2, 450, allow_nan=False)
+pixels = st.floats(-1.5, 450, allow_nan=False, allow_subnormal=False)
 
 
 @st.composite
@@ -115,6 +114,13 @@ def test_any_labels_come_back(folder, format, y):
         np.testing.assert_allclose(target, y, rtol=1e-15)
     else:
         np.testing.assert_array_equal(target, y)
+
+
+@pytest.mark.parametrize("format", WITH_BOX)
+def test_points_near_the_corner_are_pixels_too(folder, format):
+    y = pd.DataFrame([[0.5, 1.0, 0.25, 0.0]], columns=columns_from_names(["a", "b"]))
+    path = save(folder, format, [folder / "a.png"], y)
+    np.testing.assert_allclose(load_annotations(path).target, y, rtol=1e-15)
 
 
 def test_photographs_that_are_not_there_keep_their_names(tmp_path):

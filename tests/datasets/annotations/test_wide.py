@@ -1,6 +1,8 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from sklearn_kpd.datasets.annotations import wide
@@ -221,8 +223,10 @@ DAMAGED = {
     HEADER + ",1,2,3,4\n": "line 2: the path of the image is missing",
     HEADER + 'a.png,1,2,3,"4\n': "line 2: unexpected end of data",
     HEADER.replace("tail_x", "nose_x") + "a.png,1,2,3,4\n": "'nose_x' is there more than once",
-    HEADER.replace("tail_y", "tail_z") + "a.png,1,2,3,4\n": "'tail_x' has no counterpart",
-    HEADER.replace("tail_x", "nose.x") + "a.png,1,2,3,4\n": "both the x of one keypoint",
+    HEADER.replace("tail_y", "tail_z")
+    + "a.png,1,2,3,4\n": "'tail_x', but none for the y of the keypoint 'tail'",
+    HEADER.replace("tail_x", "nose.x")
+    + "a.png,1,2,3,4\n": "'nose_x' and 'nose.x' both hold the x",
     HEADER.replace("path", "weight") + "a.png,1,2,3,4\n": "no column has the paths",
     HEADER.replace(",", ";") + "a.png;1,5;2;3.5;4\n": "a decimal point where other numbers",
     "path,a_x,a_y,a_v\n1.png,1,2,3\n": "line 2, a: visible is 3",
@@ -282,3 +286,46 @@ def test_names_of_columns():
         "left eye": (3, 4, None),
         "tail": (5, 6, 7),
     }
+
+
+WAYS = {
+    "nose_x": "{name}_{axis}",
+    "nose.X": "{name}.{large}",
+    "nose x": "{name} {axis}",
+    "nose-Y": "{name}-{large}",
+    "x_nose": "{axis}_{name}",
+    "X nose": "{large} {name}",
+    "noseX": "{name}{large}",
+    "x00": "{axis}{number:02}",
+    "P1X": "P{number}{large}",
+    "1x": "{number}{axis}",
+}
+
+
+@given(
+    way=st.sampled_from(list(WAYS.values())),
+    names=st.lists(
+        st.sampled_from(["nose", "left eye", "left_eye", "Mouth.corner", "a1", "B-2"]),
+        min_size=1,
+        unique=True,
+    ),
+    in_blocks=st.booleans(),
+    first=st.sampled_from(["image", "id", "tag"]),
+)
+def test_columns_are_found_however_they_are_called(way, names, in_blocks, first):
+    cells = [(number, name, axis) for number, name in enumerate(names) for axis in "xy"]
+    if in_blocks:
+        cells.sort(key=lambda cell: cell[2])
+    columns = [first] + [
+        way.format(number=number, name=name, axis=axis, large=axis.upper())
+        for number, name, axis in cells
+    ]
+    found = keypoint_columns(columns, "here")
+    assert len(found) == len(names)
+    places = [
+        tuple(1 + cells.index((number, name, axis)) for axis in "xy")
+        for number, name in enumerate(names)
+    ]
+    assert [(at.x, at.y) for at in found.values()] == places
+    if "{name}" in way:
+        assert list(found) == names

@@ -193,6 +193,13 @@ def test_a_lone_file_that_may_be_something_else(tmp_path, labels):
         read(yolo, path)
 
 
+@pytest.mark.parametrize("text", [LABELS.replace("0.75", "0,75"), "0 0.5 0.5 5 5 1 2 2\n", ""])
+def test_what_are_no_labels(tmp_path, text):
+    path = tmp_path / "a.txt"
+    path.write_text(text)
+    assert not yolo.is_this(path, path.read_bytes())
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

@@ -1,0 +1,84 @@
+import keras
+import numpy as np
+import pytest
+
+from sklearn_kpd._inference import predictor as module
+from sklearn_kpd._inference.predictor import Predictor
+
+
+def bright_spot(n_schemes):
+    """A network that finds the brightest row and column, each scheme a tenth of a unit off."""
+    images = keras.Input((8, 8, 1))
+    places = (np.arange(8, dtype=np.float32) - 3.5) / 4
+    x = keras.ops.sum(keras.ops.sum(images, axis=(1, 3)) * places, axis=1) / 255
+    y = keras.ops.sum(keras.ops.sum(images, axis=(2, 3)) * places, axis=1) / 255
+    point = keras.ops.stack([x, y], axis=1)
+    return keras.Model(
+        images, keras.ops.concatenate([point + 0.1 * k for k in range(n_schemes)], axis=1)
+    )
+
+
+def spots():
+    images = np.zeros((64, 8, 8, 1), np.uint8)
+    rows = np.arange(64)
+    images[rows, rows // 8, rows % 8] = 255
+    return images, np.stack([rows % 8, rows // 8], axis=1).astype(float)
+
+
+def make(n_schemes=1, schemes=(0, 0), tta=None):
+    return Predictor(
+        bright_spot(n_schemes), (8, 8), n_schemes, np.array(schemes), np.array([0]), tta
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
+@pytest.mark.parametrize("tta", [None, "flip"])
+def test_pixels_come_by_batches_of_any_size(batch_size, tta):
+    images, points = spots()
+    found = make(tta=tta).pixels(images, 1.0, batch_size=batch_size)
+    np.testing.assert_allclose(found, points, atol=1e-4)
+    rows = np.array([5, 3, 63])
+    found = make(tta=tta).pixels(images, 1.0, rows=rows, batch_size=batch_size)
+    np.testing.assert_allclose(found, points[rows], atol=1e-4)
+    found = make(tta=tta).pixels(images / 255, 255.0, batch_size=batch_size)
+    np.testing.assert_allclose(found, points, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [3, 64])
+@pytest.mark.parametrize("tta", [None, "flip"])
+def test_each_image_by_its_scheme(batch_size, tta):
+    images, points = spots()
+    schemes = np.arange(64)[:, np.newaxis] % 3
+    found = make(3, schemes, tta).pixels(images, 1.0, batch_size=batch_size)
+    off = (
+        0.4 * schemes * (np.array([0, 1]) if tta else 1)
+    )  # in x, a mirror image is off the other way
+    np.testing.assert_allclose(found, points + off, atol=1e-4)
+
+
+def test_each_output_by_its_scheme():
+    images, points = spots()
+    found = make(2, (0, 1)).pixels(images, 1.0, batch_size=64)
+    np.testing.assert_allclose(found, points + [0, 0.4], atol=1e-4)
+
+
+def test_the_spread_is_that_of_moved_copies():
+    images, _ = spots()
+    pixels, spread = make().pixels_and_spread(images, 1.0, batch_size=10)
+    assert pixels.shape == spread.shape == (64, 2)
+    assert (spread >= 0).all()
+    np.testing.assert_array_equal(pixels, make().pixels(images, 1.0, batch_size=64))
+
+
+def test_no_more_pixels_at_once_than_the_bound(monkeypatch):
+    sizes = []
+    infer = module.infer
+    monkeypatch.setattr(module, "infer", lambda m, x: sizes.append(len(x)) or infer(m, x))
+    monkeypatch.setattr(module, "_MAX_PIXELS", 20 * 64)
+    images, _ = spots()
+    make().pixels(images, 1.0, batch_size=50)
+    assert sizes == [20, 20, 20, 4]
+    monkeypatch.setattr(module, "_MAX_PIXELS", 1)
+    sizes.clear()
+    make().pixels(images[:3], 1.0, batch_size=50)
+    assert sizes == [1, 1, 1]
