@@ -11,8 +11,12 @@ that pyproject.toml allows are tested. What would break:
   from it; it would be written anew, with signs, metadata routing and response methods.
 """
 
+import numpy as np
 from sklearn.metrics._scorer import _Scorer as Scorer
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
-__all__ = ["HasMethods", "Interval", "Scorer", "StrOptions", "check_sample_weight"]
+__all__ = ["HasMethods", "Interval", "RandomState", "Scorer", "StrOptions", "check_sample_weight"]
+
+#: What scikit-learn takes for `random_state`.
+RandomState = int | np.random.RandomState | None
