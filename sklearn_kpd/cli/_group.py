@@ -21,7 +21,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            warnings.showwarning = _show_warning
             try:
                 return super().invoke(ctx)
             except (click.exceptions.Exit, click.Abort):

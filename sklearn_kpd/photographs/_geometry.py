@@ -115,7 +115,7 @@ def reduction(area: FloatArray, frame: tuple[int, int]) -> int:
 
 
 def cut(
-    area: FloatArray, reach: float, size: tuple[int, int], factor: int
+    area: FloatArray, reach: float, size: tuple[int, int], factor: int, *, reflected: bool = False
 ) -> tuple[int, int, int, int]:
     """Whole pixels of a photograph that hold a region and its surroundings.
 
@@ -129,21 +129,22 @@ def cut(
         Height and width of the photograph.
     factor : int
         The pixels will be reduced by it, so that they begin and end at multiples of it.
+    reflected : bool, default=False
+        Whether what is shown beyond the edges, a mirror image, is needed too.
 
     Returns
     -------
     left, top, right, bottom : int
         The last two may lie beyond the photograph by less than `factor`.
     """
-    left, top, right, bottom = area
-    x, y = reach * (right - left) + 2 * factor, reach * (bottom - top) + 2 * factor
-    height, width = size
-    first_x, last_x = np.clip([left - x, right + x], 0, width)
-    first_y, last_y = np.clip([top - y, bottom + y], 0, height)
-    return (
-        int(first_x // factor * factor), int(first_y // factor * factor),
-        int(-(-last_x // factor) * factor), int(-(-last_y // factor) * factor),
-    )  # fmt: skip
+    area = np.asarray(area, dtype=float)
+    beyond = reach * (area[2:] - area[:2]) + 2 * factor
+    low, high, end = area[:2] - beyond, area[2:] + beyond, np.array(size[::-1])
+    if reflected:
+        low, high = np.minimum(low, 2 * end - high), np.maximum(high, -low)
+    first = np.clip(low, 0, end) // factor * factor
+    last = -(-np.clip(high, 0, end) // factor) * factor
+    return int(first[0]), int(first[1]), int(last[0]), int(last[1])
 
 
 def piece_matrix(left: int, top: int, factor: int) -> FloatArray:

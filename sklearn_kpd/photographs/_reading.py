@@ -1,6 +1,7 @@
 """Photographs from files, as a viewer shows them."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ COLORS = {"gray": ("L", 1), "rgb": ("RGB", 3)}
 _JPEG_FORMATS = ("JPEG", "MPO")
 # What JPEG can leave out while it is decoded.
 _JPEG_REDUCTIONS = (8, 4, 2)
+_TIFF_SIZE = (ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength)
 # EXIF orientations that swap height and width.
 _TURNED = (5, 6, 7, 8)
 
@@ -30,8 +32,10 @@ def photograph_size(path: Any) -> tuple[int, int]:
     PhotographError
         If the file is not there, or is no photograph.
     """
-    with _named(path), Image.open(path) as image:
+    with _opened(path) as image:
         width, height = image.size
+        if image.format == "TIFF":  # some versions of Pillow have turned the size already
+            width, height = (image.tag_v2[tag] for tag in _TIFF_SIZE)
         turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
     return (width, height) if turned else (height, width)
 
@@ -62,7 +66,7 @@ def read_photograph(path: Any, color: str, largest_reduction: int = 1) -> tuple[
         If the file is not there, is damaged, or is no photograph.
     """
     mode, n_channels = COLORS[color]
-    with _named(path), Image.open(path) as image:
+    with _opened(path) as image:
         factor = 1
         if image.format in _JPEG_FORMATS:
             factor = _draft(image, mode, largest_reduction)
@@ -109,24 +113,23 @@ def _in_mode(image: Any, mode: str) -> Any:
         image = Image.fromarray(np.round(levels / 257).astype(np.uint8))
     elif image.mode == "F":
         raise ValueError("its pixels are floats: save it with 8 or 16 bits")
+    elif image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # as Pillow asks, with a warning
     return image.convert(mode)
 
 
-class _named:
-    """Turn whatever goes wrong with a file into an error that names it."""
-
-    def __init__(self, path: Any) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        if not Path(self.path).exists():
-            raise PhotographError(f"{self.path}: no such file.")
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, UnidentifiedImageError):
-            raise PhotographError(f"{self.path}: no photograph that can be read.") from error
-        # a damaged file makes Pillow raise nearly anything
-        if isinstance(error, Exception) and not isinstance(error, PhotographError):
-            raise PhotographError(
-                f"{self.path}: cannot be read: {type(error).__name__}: {str(error)[:200]}."
-            ) from error
+@contextmanager
+def _opened(path: Any) -> Iterator[Any]:
+    """Open a file; whatever goes wrong with it becomes an error that names it."""
+    try:
+        # not by its name, with which Pillow 13 maps grey TIFFs that are turned to garbage
+        with open(path, "rb") as file, Image.open(file) as image:
+            yield image
+    except FileNotFoundError as error:
+        raise PhotographError(f"{path}: no such file.") from error
+    except UnidentifiedImageError as error:
+        raise PhotographError(f"{path}: no photograph that can be read.") from error
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
+        raise PhotographError(
+            f"{path}: cannot be read: {type(error).__name__}: {str(error)[:200]}."
+        ) from error

@@ -213,7 +213,7 @@ def _known_boxes(X: Any, y: Any, margin: float) -> FloatArray:
     values = check_keypoints(y).values
     check_consistent_length(boxes, values)
     points = values.reshape(len(values), -1, 2)
-    labelled = np.logical_not(np.isnan(points)).any(axis=1).all(axis=1)
+    labelled = np.all(np.any(np.logical_not(np.isnan(points)), axis=1), axis=1)
     rows = np.isnan(boxes).any(axis=1) & labelled
     low, high = np.nanmin(points[rows], axis=1), np.nanmax(points[rows], axis=1) + 1
     extra = margin * (high - low)

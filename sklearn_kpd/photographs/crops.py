@@ -220,21 +220,31 @@ class Crops(DeferredImages):
         factors = [reduction(area, self.frame) for area in areas]
         with _row_named(rows[0]):
             photograph, done, size = self._open(source, min(factors))
+        self._check_inside(rows, areas, size)
         cuts = []
-        for row, area, factor in zip(rows, areas, factors, strict=True):
+        for area, factor in zip(areas, factors, strict=True):
             # what is left to do after a JPEG was reduced while it was decoded
             rest = max(1, min(factor, *size) // done)
-            left, top, right, bottom = cut(area, reach, size, rest * done)
-            if right <= left or bottom <= top:
-                raise PhotographError(
-                    f"X, row {row}: the box lies outside of the photograph, which is "
-                    f"{size[1]} x {size[0]} pixels."
-                )
+            left, top, right, bottom = cut(
+                area, reach, size, rest * done, reflected=self.border == "reflect"
+            )
             part = photograph[top // done : -(-bottom // done), left // done : -(-right // done)]
             to_crop = crop_matrices(area[np.newaxis], self.frame)[0]
             matrix = to_crop @ piece_matrix(left, top, rest * done)
             cuts.append((np.array(reduced(part, rest)), matrix))
         return cuts
+
+    def _check_inside(self, rows: Any, areas: FloatArray, size: tuple[int, int]) -> None:
+        """Check that boxes, and what their margin leaves of them, are not beside a photograph."""
+        boxes = self.photographs.boxes[rows]  # where they are NaN, the region counts alone
+        low = np.fmax(boxes[:, :2], areas[:, :2])
+        high = np.fmin(boxes[:, 2:], areas[:, 2:])
+        outside = (high <= 0) | (low >= np.array(size[::-1]))
+        for row in rows[outside.any(axis=1)]:
+            raise PhotographError(
+                f"X, row {row}: the box lies outside of the photograph, which is "
+                f"{size[1]} x {size[0]} pixels."
+            )
 
     def _open(self, source: Any, factor: int) -> tuple[Array, int, tuple[int, int]]:
         """Pixels of a photograph, by what they are reduced, and its size."""

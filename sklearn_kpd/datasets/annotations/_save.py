@@ -5,7 +5,6 @@ import io
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sklearn_kpd._common.files import replacing
 from sklearn_kpd.datasets.annotations._images import shown_size
 from sklearn_kpd.datasets.annotations._records import WRITTEN, Box, Point
 from sklearn_kpd.keypoints import check_keypoints
@@ -112,7 +112,9 @@ def save_annotations(
         raise ValueError(f"format={format!r} is unknown; it may be one of {', '.join(_WRITERS)}.")
     path = Path(path)
     content = _content(X, y, path.parent, visibility, category)
-    _write(path, _WRITERS[format](content))
+    text = _WRITERS[format](content)
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def _content(X: Any, y: Any, folder: Path, visibility: Any, category: str) -> _Content:
@@ -187,18 +189,6 @@ def _name(file: str, folder: Path) -> str:
         return Path(os.path.relpath(file, folder)).as_posix()
     except ValueError:  # on another drive
         return file
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file in one piece: whoever reads it meets the old one or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _coco(content: _Content) -> str:
