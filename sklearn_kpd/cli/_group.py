@@ -45,11 +45,11 @@ def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> 
 def load_tensorflow() -> None:
     """Import TensorFlow without the lines that it logs, unless it fails."""
     with _held_back_stderr():
-        import tensorflow as tf
+        import keras
 
         import sklearn_kpd.regressor  # noqa: F401
 
-        tf.config.list_physical_devices()  # which logs that there is no GPU
+        keras.distribution.list_devices()  # which logs that there is no GPU
 
 
 @contextmanager
