@@ -4,7 +4,8 @@ import keras
 from keras import layers
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_kpd import AugmentSampler, AugmentTransformer, KeypointRegressor
+from sklearn_kpd import AugmentSampler, AugmentTransformer, CropTransformer, KeypointRegressor
+from sklearn_kpd.photographs import BoxFinder
 
 _ODD = "a keypoint is two columns, x and y: the check's y has an odd number of columns"
 _NO_ARRAY = (
@@ -40,6 +41,56 @@ EXPECTED_FAILURES = {
 }
 
 
+_NO_TABLE = (
+    "photographs are paths or arrays of pixels of any sizes; the check's X is a table of numbers, "
+    "or a sparse one, and is refused"
+)
+EXPECTED_FAILURES["CropsOfTables"] = EXPECTED_FAILURES["FinderInTables"] = dict.fromkeys(
+    [
+        "check_dict_unchanged",
+        "check_dont_overwrite_parameters",
+        "check_estimator_sparse_array",
+        "check_estimator_sparse_matrix",
+        "check_estimator_sparse_tag",
+        "check_estimators_dtypes",
+        "check_estimators_fit_returns_self",
+        "check_estimators_overwrite_params",
+        "check_estimators_pickle",
+        "check_f_contiguous_array_estimator",
+        "check_fit2d_1feature",
+        "check_fit2d_1sample",
+        "check_fit_check_is_fitted",
+        "check_fit_idempotent",
+        "check_fit_score_takes_y",
+        "check_methods_sample_order_invariance",
+        "check_methods_subset_invariance",
+        "check_pipeline_consistency",
+        "check_positive_only_tag_during_fit",
+        "check_readonly_memmap_input",
+        "check_transformer_general",
+        "check_transformer_preserve_dtypes",
+    ],
+    _NO_TABLE,
+)
+
+
+class _Tables:
+    """Says that it takes tables of numbers, without which scikit-learn checks next to nothing."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        return tags
+
+
+class CropsOfTables(_Tables, CropTransformer):
+    pass
+
+
+class FinderInTables(_Tables, BoxFinder):
+    pass
+
+
 def linear_network(image_shape, n_outputs):
     """The checks' data are tables of a few columns, not faces."""
     images = keras.Input(image_shape)
@@ -64,6 +115,10 @@ def expected_failures(estimator):
         AugmentTransformer(image_shape=(1, -1)),
         AugmentTransformer(image_shape=(1, -1), noise=0.1, strength=0),
         AugmentSampler(image_shape=(1, -1)),
+        CropTransformer(),
+        CropsOfTables(),
+        BoxFinder(),
+        FinderInTables(),
     ],
     expected_failed_checks=expected_failures,
 )

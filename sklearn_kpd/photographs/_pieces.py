@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -138,7 +139,8 @@ class Pieces:
             self._pieces[row] = np.ascontiguousarray(piece)
             return
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it goes with its owner
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+            weakref.finalize(self, self._file.close)
         self._pieces[row] = self._file.tell(), piece.shape
         self._file.write(np.ascontiguousarray(piece).data)
 

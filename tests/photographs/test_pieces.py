@@ -22,6 +22,15 @@ def some_pieces(n_channels=1, border="replicate"):
     return kept
 
 
+def test_the_file_goes_with_its_owner(monkeypatch):
+    monkeypatch.setattr(_pieces, "_MAX_BYTES", 0)
+    kept = some_pieces()
+    file = kept._file
+    assert not file.closed
+    del kept
+    assert file.closed
+
+
 @pytest.mark.parametrize("n_channels", [1, 3])
 @pytest.mark.parametrize("bound", [0, 300, 10**9])
 def test_memory_and_file_hold_the_same(monkeypatch, n_channels, bound):
