@@ -2,9 +2,9 @@
 Photographs: from the labels of a tool to keypoints
 ===================================================
 
-Photographs of any size, a file of labels as an annotation tool writes it, and in the end keypoints on
-photographs that nobody has labelled. The photographs are made here, of generated faces on a blurred
-ground; everything else is as with real ones.
+Photographs of any size, a file of labels as an annotation tool writes it, and in the end
+keypoints on photographs that nobody has labelled. The photographs are made here, of generated
+faces on a blurred ground; everything else is as with real ones.
 """
 
 # sphinx_gallery_thumbnail_number = 3
@@ -118,9 +118,9 @@ pipe.fit(X, y)
 # %%
 # Results
 # -------
-# Errors are in pixels of the photographs, whose faces are of many sizes; so they are divided by the
-# distance of the eyes. The crops with the largest errors first: green circles are labels, red crosses
-# predictions.
+# Errors are in pixels of the photographs, whose faces are of many sizes; so they are divided by
+# the distance of the eyes. The crops with the largest errors first: green circles are labels, red
+# crosses predictions.
 
 X_test, y_test = make_photographs(60, "test", 1)
 y_pred = pipe.predict(X_test)

@@ -7,6 +7,20 @@ Examples
 (True, True)
 """
 
+__all__ = [
+    "AnnotationError",
+    "BrokenFileError",
+    "ChangedFileError",
+    "DivergedError",
+    "NewerFormatError",
+    "NotSaveableError",
+    "OtherVersionWarning",
+    "PersistenceError",
+    "PhotographError",
+    "UnsafeFileError",
+    "UntrustedTypeError",
+]
+
 
 class DivergedError(FloatingPointError):
     """The loss became NaN or infinite during `fit`."""

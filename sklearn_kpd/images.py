@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
+__all__ = ["as_images", "grey_level_gain", "to_grey_levels"]
+
 Array = npt.NDArray[Any]
 ImageShape = tuple[int, int, int]
 

@@ -9,6 +9,15 @@ from numpy.typing import ArrayLike
 
 from sklearn_kpd._common.keras import as_numpy
 
+__all__ = [
+    "LOSSES",
+    "MaskedHuber",
+    "MaskedLoss",
+    "MaskedMeanSquaredError",
+    "MaskedWing",
+    "PixelRMSE",
+]
+
 PACKAGE = "sklearn_kpd"
 
 
@@ -30,6 +39,7 @@ def masked_error(
     Returns
     -------
     error : tensor of shape (n, n_outputs)
+        Prediction less label, network units.
     labelled : tensor of shape (n, n_outputs)
         1 where labelled, 0 elsewhere.
 

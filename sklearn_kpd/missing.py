@@ -13,6 +13,8 @@ from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
 from sklearn_kpd.keypoints import FloatArray
 
+__all__ = ["POLICIES", "apply_policy"]
+
 #: Names of the policies.
 POLICIES = ("mask", "drop", "mean", "median", "knn", "iterative")
 

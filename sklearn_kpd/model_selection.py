@@ -14,6 +14,8 @@ from sklearn_kpd._common.schemes import find_schemes, nearest_scheme
 from sklearn_kpd.images import Array, as_images, grey_level_gain, to_grey_levels
 from sklearn_kpd.keypoints import check_keypoints
 
+__all__ = ["duplicate_groups", "labelling_schemes"]
+
 #: Share of the rows that a pattern of labels needs to be a labelling scheme.
 MIN_SHARE = 0.05
 

@@ -65,6 +65,8 @@ from sklearn_kpd.losses import PixelRMSE
 from sklearn_kpd.missing import POLICIES
 from sklearn_kpd.photographs.crops import Crops
 
+__all__ = ["KeypointRegressor"]
+
 # Images that predict looks at together, if the batches of training are not larger.
 _PREDICTION_BATCH = 64
 

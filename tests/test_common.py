@@ -4,8 +4,7 @@ import keras
 from keras import layers
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_kpd import AugmentSampler, AugmentTransformer, CropTransformer, KeypointRegressor
-from sklearn_kpd.photographs import BoxFinder
+from sklearn_kpd import AugmentSampler, AugmentTransformer, KeypointRegressor
 
 _ODD = "a keypoint is two columns, x and y: the check's y has an odd number of columns"
 _NO_ARRAY = (

@@ -1,4 +1,4 @@
-"""Who may import whom: the rooms of the house, from the ground up."""
+"""The house: who may import whom, who may touch what is fragile, how long a function is."""
 
 import ast
 from pathlib import Path
@@ -66,6 +66,65 @@ def test_imports_go_down(here, module):
     assert lazily or LEVEL[there] <= LEVEL[here], f"{here} imports {module}"
     assert (here, there) not in APART
     assert (there, here) not in APART or here == "_training"
+
+
+# What is private or fragile in a library below us, and the one module that imports it.
+DOORS = {
+    "scikeras": "_training/scikeras.py",
+    "imgaug": "augment/_imgaug.py",
+    "cv2": "_common/opencv.py",
+    "private names of scikit-learn": "_common/sklearn.py",
+    "private names of Keras and TensorFlow": "_common/keras.py",
+}
+
+
+def fragile_imports():
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            for name in names:
+                library, *rest = name.split(".")
+                what = library
+                if library == "sklearn" and any(part.startswith("_") for part in rest):
+                    what = "private names of scikit-learn"
+                elif (library, *rest[:1]) in (("keras", "src"), ("tensorflow", "python")):
+                    what = "private names of Keras and TensorFlow"
+                if what in DOORS:
+                    yield what, path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("what", DOORS)
+def test_what_is_fragile_has_one_door(what):
+    assert {path for found, path in fragile_imports() if found == what} == {DOORS[what]}
+
+
+def functions_on_top():
+    """Functions of the top folder's files, and their lines of code."""
+    for path in sorted(ROOT.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)):
+            # scikit-learn has __init__ name each parameter twice, and do nothing else
+            if not isinstance(node, ast.FunctionDef) or node.name == "__init__":
+                continue
+            documented = ast.get_docstring(node) is not None
+            skipped = range(node.body[0].lineno, node.body[0].end_lineno + 1) if documented else ()
+            code = [
+                line.strip()
+                for number, line in enumerate(text.splitlines(), start=1)
+                if node.lineno <= number <= node.end_lineno and number not in skipped
+            ]
+            n_lines = sum(bool(line) and not line.startswith("#") for line in code)
+            yield f"{path.name}:{node.name}", n_lines
+
+
+def test_a_function_on_top_is_read_on_one_screen():
+    found = dict(functions_on_top())
+    assert found["regressor.py:_fit"] > 20  # lines are counted
+    assert {where: n for where, n in found.items() if n > 50} == {}
 
 
 def test_every_room_has_its_place():

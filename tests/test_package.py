@@ -35,37 +35,6 @@ def test_tensorflow_is_imported_where_keras_does_not_do():
     assert sorted(found) == ["compiled.py", "guards.py", "keras.py"]
 
 
-PRIVATE = {
-    "sklearn": {"_common/sklearn.py"},
-    "keras": {"_common/keras.py"},
-    "tensorflow": {"_common/keras.py"},
-}
-
-
-def private_imports(path):
-    """Libraries below us of which a module imports a private module, or a private name."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        modules = []
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            modules = [f"{node.module}.{alias.name}" for alias in node.names]
-        for module in modules:
-            library, *parts = module.split(".")
-            if library in PRIVATE and any(
-                part.startswith("_") or part in ("src", "python") for part in parts
-            ):
-                yield library
-
-
-def test_private_names_have_one_door():
-    found = {library: set() for library in PRIVATE}
-    for path in ROOT.rglob("*.py"):
-        for library in private_imports(path):
-            found[library].add(path.relative_to(ROOT).as_posix())
-    assert found == PRIVATE
-
-
 def test_importing_the_package_is_light():
     code = (
         "import sys, sklearn_kpd; dir(sklearn_kpd); "

@@ -56,6 +56,26 @@ COCO_KEYPOINTS = (
 # iBUG's and WFLW's go along the contour from the subject's right ear to the left one, along the
 # eyebrows from the right to the left, and round eyes and mouth from their right ends over the top.
 
+# The 20 of the lips, outer and inner, which both of the sets below have.
+_LIPS = (
+    "mouth_right_corner",
+    *_numbered("top_lip_right", 2),
+    "top_lip_center",
+    *_numbered("top_lip_left", 1, 2),
+    "mouth_left_corner",
+    *_numbered("bottom_lip_left", 2),
+    "bottom_lip_center",
+    *_numbered("bottom_lip_right", 1, 2),
+    "mouth_inner_right_corner",
+    "top_lip_inner_right",
+    "top_lip_inner_center",
+    "top_lip_inner_left",
+    "mouth_inner_left_corner",
+    "bottom_lip_inner_left",
+    "bottom_lip_inner_center",
+    "bottom_lip_inner_right",
+)
+
 #: The 68 keypoints of iBUG: 300-W, Helen, AFW, dlib.
 IBUG_68 = (
     *_numbered("right_contour", 8),
@@ -79,22 +99,7 @@ IBUG_68 = (
     "left_eye_outer_corner",
     "left_eye_outer_bottom",
     "left_eye_inner_bottom",
-    "mouth_right_corner",
-    *_numbered("top_lip_right", 2),
-    "top_lip_center",
-    *_numbered("top_lip_left", 1, 2),
-    "mouth_left_corner",
-    *_numbered("bottom_lip_left", 2),
-    "bottom_lip_center",
-    *_numbered("bottom_lip_right", 1, 2),
-    "mouth_inner_right_corner",
-    "top_lip_inner_right",
-    "top_lip_inner_center",
-    "top_lip_inner_left",
-    "mouth_inner_left_corner",
-    "bottom_lip_inner_left",
-    "bottom_lip_inner_center",
-    "bottom_lip_inner_right",
+    *_LIPS,
 )
 
 #: The 98 keypoints of WFLW.
@@ -118,22 +123,7 @@ WFLW_98 = (
     *_numbered("left_eye_top", 1, 3),
     "left_eye_outer_corner",
     *_numbered("left_eye_bottom", 3),
-    "mouth_right_corner",
-    *_numbered("top_lip_right", 2),
-    "top_lip_center",
-    *_numbered("top_lip_left", 1, 2),
-    "mouth_left_corner",
-    *_numbered("bottom_lip_left", 2),
-    "bottom_lip_center",
-    *_numbered("bottom_lip_right", 1, 2),
-    "mouth_inner_right_corner",
-    "top_lip_inner_right",
-    "top_lip_inner_center",
-    "top_lip_inner_left",
-    "mouth_inner_left_corner",
-    "bottom_lip_inner_left",
-    "bottom_lip_inner_center",
-    "bottom_lip_inner_right",
+    *_LIPS,
     "right_eye_center",
     "left_eye_center",
 )

@@ -9,10 +9,10 @@ rest.
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_kpd._common.columns import IntArray
 from sklearn_kpd.keypoints import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
 
 
 # With fewer rows a pattern is chance.

@@ -324,6 +324,7 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
         Returns
         -------
         X : ndarray of the shape, dtype and range of X
+            Moved and disturbed.
         y : DataFrame or ndarray of the shape of y
             Its index and columns are kept; those of visibility and likelihood are left out, as
             NaN says what is not labelled.

@@ -171,7 +171,12 @@ def name_predictions(
     names, columns = fitted_names(estimator), None
     if names is not None:
         columns = columns_from_names(names)
-    elif y_true is not None and hasattr(y_true, "columns"):
+    elif (
+        y_true is not None
+        and hasattr(y_true, "columns")
+        # one that was fitted on an array predicts in an order that nobody knows
+        and not hasattr(last_step(estimator), "keypoint_names_")
+    ):
         columns = y_true.columns
     if columns is None or len(columns) != values.shape[1]:
         return y_pred

@@ -58,6 +58,7 @@ def crop_matrices(areas: FloatArray, frame: tuple[int, int]) -> FloatArray:
     Returns
     -------
     ndarray of shape (n, 3, 3)
+        From pixels of the photograph to pixels of the crop.
 
     Examples
     --------
@@ -89,6 +90,7 @@ def move(points: FloatArray, matrices: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (n, k, 2)
+        Pixels of where they went.
     """
     scale = matrices[:, np.newaxis, [0, 1], [0, 1]]
     return points * scale + matrices[:, np.newaxis, :2, 2]

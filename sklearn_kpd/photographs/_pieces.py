@@ -72,6 +72,7 @@ class CropBatch:
         Returns
         -------
         ndarray of shape (n, height, width, channels), uint8
+            Pixels of the crops.
         """
         composed = self.matrices if matrices is None else matrices @ self.matrices
         affine = bool((composed[:, 2, :2] == 0).all())
@@ -178,6 +179,7 @@ def reduced(pixels: Array, factor: int) -> Array:
     Returns
     -------
     ndarray of shape (ceil(height / factor), ceil(width / factor), channels), uint8
+        Each pixel the mean of those that it stands for.
     """
     if factor == 1:
         return pixels

@@ -57,6 +57,7 @@ def read_photograph(path: Any, color: str, largest_reduction: int = 1) -> tuple[
     Returns
     -------
     pixels : ndarray of shape (height, width, channels), uint8
+        As a viewer shows the photograph, reduced.
     factor : int
         By which it is reduced: pixel i of the result is made of the pixels from i * factor on.
 

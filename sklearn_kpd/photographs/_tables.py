@@ -36,15 +36,18 @@ class Photographs:
     def __len__(self) -> int:
         return len(self.sources)
 
+    def path(self, row: int) -> Any:
+        """Name of a row's photograph or video; an array has the number of its row."""
+        path = path_of(self.sources[row])
+        return row if path is None else path
+
     def paths(self) -> list[Any]:
-        """Name of each row's photograph or video; arrays have the number of their row."""
-        paths = [path_of(source) for source in self.sources]
-        return [row if path is None else path for row, path in enumerate(paths)]
+        """Name of each row's photograph or video."""
+        return [self.path(row) for row in range(len(self))]
 
     def keys(self) -> list[Any]:
-        """What tells the photographs apart: the path, the frame, the row of an array."""
-        paths = self.paths()
-        return [s if isinstance(s, Frame) else paths[row] for row, s in enumerate(self.sources)]
+        """What tells the photographs apart: the path, and the number of the frame."""
+        return [(self.path(row), frame_of(source)) for row, source in enumerate(self.sources)]
 
 
 def is_path(source: Any) -> bool:
@@ -59,6 +62,11 @@ def path_of(source: Any) -> str | None:
     return os.fspath(source) if is_path(source) else None
 
 
+def frame_of(source: Any) -> int:
+    """Number of a frame; -1 for what is none."""
+    return source.number if isinstance(source, Frame) else -1
+
+
 def check_photographs(X: Any) -> Photographs:
     """Read a table of photographs.
 
@@ -71,6 +79,7 @@ def check_photographs(X: Any) -> Photographs:
     Returns
     -------
     Photographs
+        The rows, read and checked.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from sklearn_kpd.photographs._geometry import (
 )
 from sklearn_kpd.photographs._pieces import Pieces, in_turn, reduced
 from sklearn_kpd.photographs._reading import COLORS, photograph_size, read_photograph
-from sklearn_kpd.photographs._tables import Photographs, is_path, path_of
+from sklearn_kpd.photographs._tables import Photographs, frame_of, is_path, path_of
 from sklearn_kpd.photographs.video import Frame, VideoReader
 
 
@@ -116,6 +116,7 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of the same shape
+            Pixels of the crops.
         """
         return move(values.reshape(len(values), -1, 2), self.matrices).reshape(values.shape)
 
@@ -134,6 +135,7 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of the same shape
+            Pixels of the photographs.
         """
         scale = self.matrices[:, np.newaxis, [0, 1], [0, 1]]
         return (lengths.reshape(len(lengths), -1, 2) / scale).reshape(lengths.shape)
@@ -149,6 +151,7 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of shape (n, height, width, channels), uint8
+            Pixels of the crops.
         """
         return self.read(rows=rows)[:]
 
@@ -174,6 +177,7 @@ class Crops(DeferredImages):
         Returns
         -------
         Pieces
+            What the batches are made of.
 
         Raises
         ------
@@ -195,23 +199,18 @@ class Crops(DeferredImages):
 
     def _by_photograph(self, chosen: Any) -> Iterator[tuple[list[int], Any]]:
         """Places of the rows of each photograph, and its source; videos are decoded in order."""
-        keys, groups = self.photographs.keys(), dict[Any, list[int]]()
+        groups: dict[Any, dict[int, list[int]]] = {}
         for place, row in enumerate(chosen):
-            groups.setdefault(keys[row], []).append(place)
-        first: dict[Any, int] = {}
-        for at, key in enumerate(groups):
-            first.setdefault(path_of(key) or key, at)
-
-        def turn(key: Any) -> tuple[int, int]:
-            return first[path_of(key) or key], key.number if isinstance(key, Frame) else 0
-
-        for key in sorted(groups, key=turn):
-            row = chosen[groups[key][0]]
-            source = self.photographs.sources[row]
-            if isinstance(source, Frame):
-                with _row_named(row):
-                    source = self._video(source).read(source.number)
-            yield groups[key], source
+            frames = groups.setdefault(self.photographs.path(int(row)), {})
+            frames.setdefault(frame_of(self.photographs.sources[row]), []).append(place)
+        for frames in groups.values():
+            for _, places in sorted(frames.items()):
+                row = chosen[places[0]]
+                source = self.photographs.sources[row]
+                if isinstance(source, Frame):
+                    with _row_named(row):
+                        source = self._video(source).read(source.number)
+                yield places, source
 
     def _cut(
         self, rows: Any, areas: FloatArray, source: Any, reach: float
@@ -298,6 +297,7 @@ def in_color(pixels: Array, color: str) -> Array:
     Returns
     -------
     ndarray of shape (height, width, 1 or 3), uint8
+        Grey levels or colours.
     """
     pixels = pixels.reshape(*pixels.shape[:2], -1)[..., :3]
     if color == "gray":

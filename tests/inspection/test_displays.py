@@ -43,11 +43,12 @@ def test_order(faces):
     pred[3] += 5
     worst = KeypointDisplay.from_predictions(X, y, pred, n_faces=2)
     assert worst.indices.tolist() == [7, 3]
-    a, b = (
+    a, b, c = (
         KeypointDisplay.from_predictions(X, y, pred, n_faces=5, order="random", random_state=s)
-        for s in (0, 0)
+        for s in (0, 0, 1)
     )
-    assert a.indices.tolist() == b.indices.tolist()
+    assert a.indices.tolist() == b.indices.tolist() != c.indices.tolist()
+    assert len(set(a.indices)) == 5
     unlabelled = y * np.nan
     unlabelled.iloc[5] = y.iloc[5]
     first = KeypointDisplay.from_predictions(X, unlabelled, pred, n_faces=3)

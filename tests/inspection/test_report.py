@@ -54,6 +54,13 @@ def test_scores_lie_in_their_intervals_and_are_those_of_the_metrics(page, predic
     (nme,) = (float(row[0]) for name, row in table.items() if name.startswith("Normalised"))
     expected = metrics.normalized_mean_error(y, pred, normalize="interpupil")
     assert nme == pytest.approx(100 * expected, abs=0.005)
+    shares = {
+        "Failure rate (above 8 %)": metrics.failure_rate,
+        "Area under the cumulative error curve up to 8 %": metrics.area_under_cumulative_error,
+    }
+    for name, metric in shares.items():
+        expected = 100 * metric(y, pred, normalize="interpupil")
+        assert float(table[name][0]) == pytest.approx(expected, abs=0.005)
     for value, interval, _ in table.values():
         low, high = map(float, interval.split(" to "))
         assert low <= float(value) <= high

@@ -1,6 +1,7 @@
 import joblib
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from sklearn_kpd import KeypointRegressor, networks
 from sklearn_kpd.keypoints import from_units
@@ -39,8 +40,16 @@ def test_soft_argmax_of_a_sharp_peak_is_its_place(size):
 def test_soft_argmax_lies_between_pixels_and_has_a_gradient():
     maps = np.zeros((1, 8, 8, 1), np.float32)
     maps[0, 3, [2, 3], 0] = 30
-    units = np.asarray(networks.SpatialSoftArgmax()(maps))
-    np.testing.assert_allclose(from_units(units, (8, 8)), [[2.5, 3]], atol=1e-4)
+    heatmaps = tf.convert_to_tensor(maps)
+    with tf.GradientTape() as tape:
+        tape.watch(heatmaps)
+        units = networks.SpatialSoftArgmax()(heatmaps)
+        x = units[0, 0]
+    np.testing.assert_allclose(from_units(np.asarray(units), (8, 8)), [[2.5, 3]], atol=1e-4)
+    gradient = np.asarray(tape.gradient(x, heatmaps))[0, ..., 0]
+    # more heat to the right moves the point there: by a quarter of a pixel, 1/16 of a unit
+    np.testing.assert_allclose(gradient[3, [2, 3]], [-0.0625, 0.0625], rtol=1e-3)
+    assert np.abs(np.delete(gradient, 3, axis=0)).max() < 1e-6
 
 
 def test_heatmaps_are_for_points():
