@@ -440,6 +440,20 @@ def test_faces_are_found_where_nothing_else_is_said(run, photographs, tmp_path, 
     assert "No face was found in photos/1.png: give --boxes, or --whole" in result.stderr
 
 
+def test_faces_are_found_in_the_frames_of_a_video(run, photographs, tmp_path, monkeypatch):
+    from sklearn_kpd.photographs import find_faces
+
+    monkeypatch.setattr(
+        "sklearn_kpd.photographs.find_faces",
+        lambda X: find_faces(X, detector=lambda picture: [(0, 0, 96, 96), (0, 0, 30, 30)]),
+    )
+    result = run("predict", "m.kpd", "v.avi", "--out", "p.csv", "--format", "deeplabcut")
+    assert result.exit_code == 0, result.output
+    found = load_annotations(tmp_path / "p.csv")
+    assert found.frame.tolist() == [n for n in range(6) for _ in range(2)]
+    assert set(found.track) == {"individual1", "individual2"}
+
+
 def test_boxes_without_an_object_on_a_photograph_are_refused(run, photographs, tmp_path):
     cv2.imwrite(str(tmp_path / "other.png"), np.zeros((9, 9), np.uint8))
     result = run("predict", "m.kpd", "other.png", "--boxes", "a.json", "--out", "p.csv")

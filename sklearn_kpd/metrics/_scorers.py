@@ -119,6 +119,7 @@ def labelled_pattern(estimator: Any, y_true: Any) -> BoolArray:
     Returns
     -------
     ndarray of shape (n, 2 * k), bool
+        True where there is a label.
 
     Examples
     --------

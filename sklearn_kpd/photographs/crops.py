@@ -19,7 +19,7 @@ from sklearn_kpd.photographs._geometry import (
     regions,
 )
 from sklearn_kpd.photographs._pieces import Pieces, in_turn, reduced
-from sklearn_kpd.photographs._reading import COLORS, photograph_size, read_photograph
+from sklearn_kpd.photographs._reading import COLORS, in_color, photograph_size, read_photograph
 from sklearn_kpd.photographs._tables import Photographs, frame_of, is_path, path_of
 from sklearn_kpd.photographs.video import Frame, VideoReader
 
@@ -282,27 +282,3 @@ def _row_named(row: Any) -> Iterator[None]:
         yield
     except PhotographError as error:
         raise PhotographError(f"X, row {row}: {error}") from error
-
-
-def in_color(pixels: Array, color: str) -> Array:
-    """Give an array of pixels the channels of a colour.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (height, width) or (height, width, 1, 3 or 4), uint8
-        A fourth channel, transparency, is left out.
-    color : {"gray", "rgb"}
-        Grey is the luma of ITU-R BT.601, as in Pillow.
-
-    Returns
-    -------
-    ndarray of shape (height, width, 1 or 3), uint8
-        Grey levels or colours.
-    """
-    pixels = pixels.reshape(*pixels.shape[:2], -1)[..., :3]
-    if color == "gray":
-        if pixels.shape[2] == 1:
-            return pixels
-        luma = pixels.astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32) + 0x8000
-        return (luma >> 16).astype(np.uint8)[..., np.newaxis]
-    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels

@@ -13,7 +13,8 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_kpd import AugmentTransformer, CropTransformer
 from sklearn_kpd.exceptions import PhotographError
-from sklearn_kpd.photographs import read_video, write_video
+from sklearn_kpd.inspection import PhotographDisplay
+from sklearn_kpd.photographs import BoxFinder, find_faces, read_video, write_video
 from sklearn_kpd.photographs.video import VideoReader
 from tests.helpers import tiny_regressor
 
@@ -152,6 +153,49 @@ def test_a_pipeline_learns_from_frames_and_predicts_them(video):
     whole = clone(pipe).set_params(regressor__validation_split=0.2)
     with pytest.raises(ValueError, match="one group"):
         whole.fit(X, y)
+
+
+def bright_spot(picture):
+    """Find the dot, if it is there."""
+    rows, columns = np.nonzero(picture.mean(axis=2) > 200)
+    return [(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)] if len(rows) else []
+
+
+def test_objects_are_found_in_frames_in_one_pass(video, tmp_path, monkeypatch):
+    starts = []
+    start = VideoReader._start
+    monkeypatch.setattr(VideoReader, "_start", lambda self: (starts.append(1), start(self)))
+    X = read_video(video).iloc[2:20]
+    starts.clear()
+    found = find_faces(X, detector=bright_spot)
+    assert len(starts) == 1
+    assert list(found.columns) == ["path", "frame", "left", "top", "right", "bottom"]
+    assert found["frame"].tolist() == list(range(2, 20))
+    middles = (found[["left", "top"]].to_numpy() + found[["right", "bottom"]].to_numpy() - 1) / 2
+    np.testing.assert_allclose(middles, [centre(n) for n in range(2, 20)], atol=1)
+    assert CropTransformer(size=16).fit_transform(found).pixels().shape == (18, 16, 16, 1)
+    with pytest.warns(UserWarning, match="No face was found in 18 of 18"):
+        nothing = find_faces(X, detector=lambda picture: [])
+    assert len(nothing) == 0
+    picture = tmp_path / "dot.png"
+    cv2.imwrite(str(picture), cv2.circle(np.zeros((40, 40), np.uint8), (20, 20), 5, 255, -1))
+    both = find_faces(
+        pd.DataFrame({"path": [str(picture), str(video)], "frame": [None, 7]}),
+        detector=bright_spot,
+    )
+    assert both["frame"].isna().tolist() == [True, False]
+    assert both["frame"][1] == 7
+
+
+def test_frames_are_shown_and_boxes_learnt(video):
+    X = read_video(video).iloc[[3, 3, 9]]
+    points = np.array([centre(n) for n in X["frame"]], dtype=float)
+    display = PhotographDisplay.from_predictions(X, points)
+    assert display.titles == [f"{video.name}, frame 3", f"{video.name}, frame 9"]
+    assert [len(true) for true in display.points_true] == [2, 1]
+    assert abs(number_of(display.photographs[1]) - 9) <= 1
+    with pytest.raises(ValueError, match=r"X, row 1: .* is in an earlier row too"):
+        BoxFinder(epochs=1).fit(X, points)
 
 
 @pytest.mark.parametrize("ending", list(CODECS))

@@ -18,7 +18,7 @@ from sklearn_kpd._common.files import replacing
 from sklearn_kpd.datasets.annotations._frames import tracked
 from sklearn_kpd.datasets.annotations._images import shown_size
 from sklearn_kpd.datasets.annotations._records import WRITTEN, Box, Point
-from sklearn_kpd.keypoints import check_keypoints
+from sklearn_kpd.keypoints import FloatArray, check_keypoints
 
 _BOX = ["left", "top", "right", "bottom"]
 
@@ -160,7 +160,7 @@ def _content(X: Any, y: Any, folder: Path, visibility: Any, category: str) -> _C
     return _Content(list(photographs.values()), names, category)
 
 
-def _names_and_points(y: Any, n_rows: int) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
+def _names_and_points(y: Any, n_rows: int) -> tuple[tuple[str, ...], FloatArray]:
     keypoints = check_keypoints(y)
     points = keypoints.values.reshape(len(keypoints.values), -1, 2)
     names = keypoints.names or tuple(map(str, range(points.shape[1])))
