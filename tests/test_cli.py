@@ -1,13 +1,31 @@
+"""The command line, by what it is given: Kaggle's files, annotations, photographs, videos."""
+
+import os
+import resource
+import warnings
+
+import cv2
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from sklearn.pipeline import Pipeline
 
-from sklearn_kpd import metrics
+import sklearn_kpd
+from sklearn_kpd import AugmentTransformer, CropTransformer, KeypointRegressor, metrics
 from sklearn_kpd.cli import main
-from sklearn_kpd.datasets import load_kaggle
+from sklearn_kpd.datasets import (
+    load_annotations,
+    load_kaggle,
+    make_faces,
+    make_submission,
+    requested_labels,
+    save_annotations,
+)
+from sklearn_kpd.exceptions import DivergedError
 from sklearn_kpd.keypoints import columns_from_names
+from sklearn_kpd.photographs.video import VideoReader
 from tests.datasets.test_kaggle import rows_of, write
 from tests.helpers import tiny_regressor
 
@@ -34,28 +52,63 @@ def data(kaggle_like, tmp_path):
 
 def test_train_evaluate_predict(run, data):
     result = run(
-        "train", "training.csv", "--out", "m.joblib", "--network", "cnn", "--epochs", 1,
+        "train", "training.csv", "--out", "m.kpd", "--network", "cnn", "--epochs", 1,
         "--random-state", 0,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "Wrote m.joblib." in result.output
+    assert "Wrote m.kpd." in result.output
     assert "Validation RMSE" in result.output
-    result = run(
-        "evaluate", "m.joblib", "training.csv", "--out", "worst.png", "--report", "report.html"
-    )
+    result = run("evaluate", "m.kpd", "training.csv", "--out", "worst.png", "--report", "r.html")
     assert result.exit_code == 0, result.output
-    assert "m.joblib on training.csv" in (data / "report.html").read_text()
+    assert "m.kpd on training.csv" in (data / "r.html").read_text()
     assert "RMSE" in result.output
+    assert "pickle" not in result.output
     assert (data / "worst.png").read_bytes().startswith(b"\x89PNG")
-    assert run("predict", "m.joblib", "test.csv", "--out", "plain.csv").exit_code == 0
+    result = run("predict", "m.kpd", "test.csv", "--out", "plain.csv", "--draw", "faces.jpg")
+    assert result.exit_code == 0, result.output
+    assert (data / "faces.jpg").read_bytes().startswith(b"\xff\xd8")
     plain = pd.read_csv(data / "plain.csv")
     assert plain.shape == (12, 31)
     assert run(
-        "predict", "m.joblib", "test.csv", "--out", "s.csv", "--lookup", "lookup.csv"
+        "predict", "m.kpd", "test.csv", "--out", "s.csv", "--lookup", "lookup.csv"
     ).exit_code == 0  # fmt: skip
     submission = pd.read_csv(data / "s.csv")
     assert list(submission.columns) == ["RowId", "Location"]
     np.testing.assert_allclose(submission["Location"], plain["nose_tip_x"][2])
+
+
+@pytest.mark.parametrize("ending", [".joblib", ".pkl"])
+def test_pickles_are_written_and_read_and_said_to_be_such(run, data, ending):
+    args = ("--network", "cnn", "--epochs", 1, "--random-state", 0, "--quiet")
+    assert run("train", "training.csv", "--out", f"m{ending}", *args).exit_code == 0
+    assert isinstance(joblib.load(data / f"m{ending}"), Pipeline)
+    result = run("evaluate", f"m{ending}", "training.csv")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == f"m{ending} is a pickle, which can run code: load only your own.\n"
+
+
+def test_submissions_are_predicted_by_the_scheme_that_is_asked_for(run, data, kaggle_like):
+    X, y = kaggle_like
+    pipe = Pipeline([("regressor", KeypointRegressor(
+        "cnn", network__filters=(8, 8), epochs=2, verbose=0, random_state=0
+    ))]).fit(X, y)  # fmt: skip
+    assert len(pipe[-1].schemes_) > 1
+    sklearn_kpd.save(pipe, data / "m.kpd")
+    few = columns_from_names(["left_eye_center", "right_eye_center", "nose_tip",
+                              "mouth_center_bottom_lip"])  # fmt: skip
+    names = [(1, name) for name in y.columns] + [(2, name) for name in few]
+    rows = [f"{at},{image},{name}" for at, (image, name) in enumerate(names, start=1)]
+    (data / "lookup.csv").write_text("\n".join(["RowId,ImageId,FeatureName", *rows]))
+    result = run("predict", "m.kpd", "test.csv", "--out", "s.csv", "--lookup", "lookup.csv")
+    assert result.exit_code == 0, result.output
+    faces = load_kaggle(data / "test.csv")
+    requested = requested_labels("lookup.csv", faces.image_ids)
+    y_pred = pipe.predict(faces.data, scheme=requested.to_numpy())
+    expected = make_submission(y_pred, faces.image_ids, "lookup.csv")
+    found = pd.read_csv(data / "s.csv")
+    np.testing.assert_allclose(found["Location"], expected["Location"], atol=1e-3)
+    plain = make_submission(pipe.predict(faces.data), faces.image_ids, "lookup.csv")
+    assert np.abs(found["Location"] - plain["Location"])[30:].max() > 0.01
 
 
 @pytest.fixture
@@ -127,32 +180,330 @@ def test_demo(run, tmp_path):
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (["train", "nothing.csv", "--out", "m.joblib"], 1, "nothing.csv: no such file"),
-        (["train", "test.csv", "--out", "m.joblib"], 1, "test.csv holds no labels"),
-        (["train", "broken.csv", "--out", "m.joblib"], 1, "row 1: 1 pixels"),
-        (["train", "training.csv", "--out", "no/m.joblib"], 1, "no such folder"),
+        (["train", "nothing.csv", "--out", "m.kpd"], 1, "nothing.csv: no such file"),
+        (["train", "test.csv", "--out", "m.kpd"], 1, "test.csv holds no labels"),
+        (["train", "broken.csv", "--out", "m.kpd"], 1, "row 1: 1 pixels"),
+        (["train", "training.csv", "--out", "no/m.kpd"], 1, "no such folder"),
+        (["train", "training.csv", "--out", "m"], 1, "must end in .kpd or .joblib or .pkl"),
+        (["train", "training.csv", "--out", "folder.kpd"], 1, "folder.kpd is no regular file"),
+        (["train", "training.csv", "--out", "m.kpd", "--size", "64"], 1, "--size and --margin"),
+        (["train", "training.csv", "--out", "m.kpd", "--images", "."], 1, "--images is for"),
         (["train", "training.csv"], 2, "Missing option '--out'"),
-        (["train", "training.csv", "--out", "m", "--epochs", "0"], 2, "Invalid value"),
-        (["evaluate", "nothing.joblib", "training.csv"], 1, "nothing.joblib: no such file"),
-        (["evaluate", "test.csv", "training.csv"], 1, "no model that can be read"),
+        (["train", "training.csv", "--out", "m.kpd", "--epochs", "0"], 2, "Invalid value"),
+        (["train", "face.png", "--out", "m.kpd"], 1, "face.png is a photograph, without labels"),
+        (["train", "other.json", "--out", "m.kpd"], 1, "no format of annotations"),
+        (["evaluate", "nothing.kpd", "training.csv"], 1, "nothing.kpd: no such file"),
+        (["evaluate", "test.csv", "training.csv"], 1, "models end in .kpd or .joblib or .pkl"),
+        (["evaluate", "broken.pkl", "training.csv"], 1, "no model that can be read"),
+        (["evaluate", "broken.kpd", "training.csv"], 1, "broken.kpd"),
         (["evaluate", "list.joblib", "training.csv"], 1, "holds a list, no fitted model"),
-        (["predict", "nothing.joblib", "test.csv", "--out", "p.csv"], 1, "no such file"),
+        (["evaluate", "list.joblib", "test.csv", "--out", "p.txt"], 1, "must end in .png"),
+        (["evaluate", "list.joblib", "test.csv", "--report", "p.png"], 1, "must end in .html"),
+        (["predict", "nothing.kpd", "test.csv", "--out", "p.csv"], 1, "no such file"),
+        (["predict", "list.joblib", "test.csv"], 2, "Nothing would be written"),
+        (["predict", "list.joblib", "test.csv", "--out", "p.png"], 1, "end in .csv or .json"),
+        (["predict", "list.joblib", "test.csv", "--out", "test.csv"], 1, "is named twice"),
+        (["predict", "list.joblib", "test.csv", "--out", "./lookup.csv", "--lookup",
+          "lookup.csv"], 1, "is named twice"),
+        (["predict", "list.joblib", "test.csv", "--out", "p.json"], 1, "write .csv"),
+        (["predict", "list.joblib", "test.csv", "--out", "p.csv", "--format", "coco"], 1,
+         "p.csv: the name must end in .json"),
+        (["predict", "list.joblib", "test.csv", "--draw", "p.mp4"], 1, "must end in .png"),
+        (["predict", "list.joblib", "test.csv", "--out", "p.csv", "--whole"], 1,
+         "--boxes and --whole are for photographs"),
+        (["predict", "list.joblib", "face.png", "--out", "p.csv", "--whole", "--lookup",
+          "lookup.csv"], 1, "--lookup is for Kaggle's images"),
+        (["predict", "list.joblib", "face.png", "--out", "p.csv", "--whole", "--boxes", "a.json"],
+         2, "contradict each other"),
+        (["predict", "list.joblib", "face.png", "test.csv", "--out", "p.csv"], 1,
+         "test.csv is no photograph"),
+        (["predict", "list.joblib", "folder.kpd", "--out", "p.csv"], 1, "no photographs in this"),
+        (["predict", "video.joblib", "face.png", "--out", "p.csv", "--whole"], 1,
+         "takes images of one size, no photographs"),
         (["fly"], 2, "No such command"),
     ],
-)
-def test_errors_are_plain_and_have_exit_codes(run, data, args, code, message):
+)  # fmt: skip
+def test_errors_are_one_line_and_have_exit_codes(run, data, args, code, message):
     joblib.dump([], data / "list.joblib")
+    joblib.dump(tiny_regressor(), data / "video.joblib")
     broken = (data / "test.csv").read_text().splitlines()[0] + "\n1,3\n"
-    (data / "broken.csv").write_text(broken)
+    for name in ("broken.csv", "broken.pkl", "broken.kpd"):
+        (data / name).write_text(broken)
+    (data / "other.json").write_text("{}")
+    (data / "folder.kpd").mkdir()
+    cv2.imwrite(str(data / "face.png"), np.zeros((40, 40), np.uint8))
+    before = sorted(os.listdir(data))
     result = run(*args)
-    assert result.exit_code == code
-    assert message in result.output.replace("\n", " ")
+    assert result.exit_code == code, result.output
+    assert message in result.output
     assert "Traceback" not in result.output
+    if code == 1:
+        errors = [line for line in result.stderr.splitlines() if "is a pickle" not in line]
+        assert len(errors) == 1
+        assert errors[0].startswith("Error: ")
+    assert sorted(os.listdir(data)) == before
+
+
+@pytest.mark.parametrize("error", [
+    DivergedError("the loss\nbecame NaN"), ImportError("OpenCV could not be loaded"),
+    NotImplementedError("this is not done"), MemoryError(), OSError(28, "No space left"),
+    RuntimeError("the device is lost"),
+])  # fmt: skip
+def test_what_goes_wrong_in_training_is_one_line(run, data, monkeypatch, error):
+    (data / "m.kpd").write_bytes(b"old")
+
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(KeypointRegressor, "fit", fail)
+    result = run("train", "training.csv", "--out", "m.kpd")
+    assert result.exit_code == 1
+    text = " ".join(str(error).split()) or "MemoryError"
+    assert result.stderr == f"Error: {text}\n"
+    assert (data / "m.kpd").read_bytes() == b"old"
+
+
+def test_a_mistake_of_ours_shows_where_it_is(run, data, monkeypatch):
+    def fail(*args, **kwargs):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(KeypointRegressor, "fit", fail)
+    assert isinstance(run("train", "training.csv", "--out", "m.kpd").exception, KeyError)
+
+
+def test_warnings_are_one_line(run, data, monkeypatch):
+    def warn(self, *args, **kwargs):
+        warnings.warn("two\nlines", UserWarning, stacklevel=1)
+        raise ValueError("the end")
+
+    monkeypatch.setattr(KeypointRegressor, "fit", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        result = run("train", "training.csv", "--out", "m.kpd")
+    assert result.stderr == "Warning: two lines\nError: the end\n"
+
+
+@pytest.fixture
+def no_space():
+    """A disk that takes 2000 bytes a file."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def begin():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+
+    yield begin
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.fixture(scope="session")
+def photograph_model():
+    """A Pipeline for photographs, on generated faces, and what it was fitted on."""
+    X, y = make_faces(24, random_state=3)
+    pipe = Pipeline([
+        ("crop", CropTransformer(size=32, margin=0.1)),
+        ("augment", AugmentTransformer(rotation=5)),
+        ("regressor", KeypointRegressor(
+            "cnn", network__filters=(8, 8), epochs=2, verbose=0, random_state=0
+        )),
+    ])  # fmt: skip
+    return pipe.fit(list(X), y), X, y
+
+
+@pytest.fixture
+def photographs(photograph_model, tmp_path):
+    """A model, photographs of two faces each, their annotations, and a video of one."""
+    pipe, faces, y = photograph_model
+    sklearn_kpd.save(pipe, tmp_path / "m.kpd")
+    (tmp_path / "photos").mkdir()
+    rows, labels = [], []
+    for number in range(8):
+        path = tmp_path / "photos" / f"{number}.png"
+        picture = np.full((120, 240), 90, np.uint8)
+        for side in (0, 1):
+            left, top = 10 + 120 * side, 5 + number
+            picture[top : top + 96, left : left + 96] = faces[2 * number + side, ..., 0]
+            rows.append((str(path), left, top, left + 96, top + 96))
+            labels.append(y.iloc[2 * number + side].to_numpy() + np.tile([left, top], 15))
+        cv2.imwrite(str(path), picture)
+    X = pd.DataFrame(rows, columns=["path", "left", "top", "right", "bottom"])
+    X = X.astype(dict.fromkeys(X.columns[1:], float))
+    labels = pd.DataFrame(labels, columns=y.columns)
+    save_annotations(X, labels, tmp_path / "a.json", "coco")
+    writer = cv2.VideoWriter(
+        str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (96, 96)
+    )
+    for face in faces[:6]:
+        writer.write(np.repeat(face, 3, axis=2))
+    writer.release()
+    return X, labels
+
+
+def test_train_and_evaluate_on_photographs(run, photographs, tmp_path):
+    result = run(
+        "train", "a.json", "--out", "new.kpd", "--network", "cnn", "--epochs", 1, "--quiet",
+        "--size", 40, "--margin", 0.3, "--random-state", 0,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "pixels of the crops, on rows that were not trained on" in result.output
+    pipe = sklearn_kpd.load(tmp_path / "new.kpd")
+    assert list(pipe.named_steps) == ["crop", "augment", "regressor"]
+    assert (pipe["crop"].size, pipe["crop"].margin) == (40, 0.3)
+    assert pipe["augment"].flip == 0.5
+    result = run("evaluate", "m.kpd", "a.json", "--out", "worst.png", "--report", "r.html")
+    assert result.exit_code == 0, result.output
+    X, y = photographs
+    model = sklearn_kpd.load(tmp_path / "m.kpd")
+    y_pred = model.predict(X)
+    rmse = metrics.mean_squared_error(y, y_pred) ** 0.5
+    nme = metrics.normalized_mean_error(y, y_pred, normalize="bbox")
+    assert f"RMSE {rmse:8.3f} pixels" in result.output
+    assert f"NME  {100 * nme:8.3f} % of the size of the object" in result.output
+    assert (tmp_path / "worst.png").read_bytes().startswith(b"\x89PNG")
+    assert "m.kpd on a.json, in pixels of the crops" in (tmp_path / "r.html").read_text()
+
+
+def test_annotations_elsewhere_and_annotations_without_sides(run, photographs, tmp_path):
+    X, y = photographs
+    (tmp_path / "labels").mkdir()
+    names = [f"p{at}" for at in range(15)]
+    elsewhere = X.assign(path=[f"lost/{os.path.basename(path)}" for path in X["path"]])
+    y = y.set_axis(columns_from_names(names), axis=1)
+    save_annotations(elsewhere, y, tmp_path / "labels" / "b.json", "coco")
+    args = ("--out", "n.kpd", "--network", "cnn", "--epochs", 1, "--quiet", "--size", 32)
+    result = run("train", "labels/b.json", *args)
+    assert result.exit_code == 1
+    assert "8 of its photographs are not there, the first is lost/0.png" in result.stderr
+    (tmp_path / "photos" / "lost").mkdir()
+    for path in (tmp_path / "photos").glob("*.png"):
+        path.rename(path.parent / "lost" / path.name)
+    result = run("train", "labels/b.json", "--images", "photos", *args)
+    assert result.exit_code == 0, result.output
+    assert "Nothing is mirrored: the names of the keypoints do not tell" in result.stderr
+    assert sklearn_kpd.load(tmp_path / "n.kpd")["augment"].flip == 0
+
+
+WAYS = [
+    (("a.json",), ()),
+    (("photos",), ("--boxes", "a.json")),
+    (("photos/3.png", "photos/1.png"), ("--boxes", "a.json")),
+    (("photos",), ("--whole",)),
+    (("photos/3.png",), ("--whole",)),
+    (("a.json",), ("--whole",)),
+]
+
+
+@pytest.mark.parametrize(("paths", "options"), WAYS)
+def test_predict_on_photographs(run, photographs, tmp_path, paths, options):
+    X, _ = photographs
+    pipe = sklearn_kpd.load(tmp_path / "m.kpd")
+    result = run("predict", "m.kpd", *paths, *options, "--out", "p.csv", "--draw", "d.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "d.png").read_bytes().startswith(b"\x89PNG")
+    if "--whole" in options:
+        X = X[["path"]].drop_duplicates()
+    if paths[0].startswith("photos/"):
+        chosen = [os.path.basename(path) for path in paths]
+        names = X["path"].map(os.path.basename)
+        X = pd.concat([X[names == name] for name in chosen])
+    found = pd.read_csv(tmp_path / "p.csv")
+    assert found["path"].map(os.path.realpath).tolist() == X["path"].tolist()
+    assert list(found.columns[: X.shape[1]]) == list(X.columns)
+    names = columns_from_names(pipe[-1].keypoint_names_)
+    np.testing.assert_allclose(found[names], pipe.predict(X), atol=1e-2)
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    ("p.json", ()), ("p.json", ("--format", "coco")), ("p.json", ("--format", "label_studio")),
+    ("p.xml", ("--format", "cvat")), ("p.csv", ("--format", "deeplabcut")), ("p.csv", ()),
+])  # fmt: skip
+def test_predictions_are_written_in_formats_of_annotations(
+    run, photographs, tmp_path, name, options
+):
+    X, _ = photographs
+    pipe = sklearn_kpd.load(tmp_path / "m.kpd")
+    result = run("predict", "m.kpd", "a.json", "--out", name, *options)
+    assert result.exit_code == 0, result.output
+    _, y_pred = load_annotations(tmp_path / name, return_X_y=True)
+    names = columns_from_names(pipe[-1].keypoint_names_)
+    np.testing.assert_allclose(y_pred[names], pipe.predict(X), atol=1e-2)
+
+
+def test_faces_are_found_where_nothing_else_is_said(run, photographs, tmp_path, monkeypatch):
+    X, _ = photographs
+    monkeypatch.setattr("sklearn_kpd.photographs.find_faces", lambda paths: X.iloc[2:4])
+    result = run("predict", "m.kpd", "photos/1.png", "--out", "p.csv")
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(tmp_path / "p.csv")["left"].tolist() == X["left"].iloc[2:4].tolist()
+    monkeypatch.setattr("sklearn_kpd.photographs.find_faces", lambda paths: X.iloc[:0])
+    result = run("predict", "m.kpd", "photos/1.png", "--out", "p.csv")
+    assert result.exit_code == 1
+    assert "No face was found in photos/1.png: give --boxes, or --whole" in result.stderr
+
+
+def test_faces_are_found_in_the_frames_of_a_video(run, photographs, tmp_path, monkeypatch):
+    from sklearn_kpd.photographs import find_faces
+
+    monkeypatch.setattr(
+        "sklearn_kpd.photographs.find_faces",
+        lambda X: find_faces(X, detector=lambda picture: [(0, 0, 96, 96), (0, 0, 30, 30)]),
+    )
+    result = run("predict", "m.kpd", "v.avi", "--out", "p.csv", "--format", "deeplabcut")
+    assert result.exit_code == 0, result.output
+    found = load_annotations(tmp_path / "p.csv")
+    assert found.frame.tolist() == [n for n in range(6) for _ in range(2)]
+    assert set(found.track) == {"individual1", "individual2"}
+
+
+def test_boxes_without_an_object_on_a_photograph_are_refused(run, photographs, tmp_path):
+    cv2.imwrite(str(tmp_path / "other.png"), np.zeros((9, 9), np.uint8))
+    result = run("predict", "m.kpd", "other.png", "--boxes", "a.json", "--out", "p.csv")
+    assert result.exit_code == 1
+    assert "a.json has no object on other.png" in result.stderr
+
+
+def test_predict_on_a_video(run, photographs, tmp_path):
+    pipe = sklearn_kpd.load(tmp_path / "m.kpd")
+    result = run("predict", "m.kpd", "v.avi", "--whole", "--out", "p.csv", "--draw", "d.avi")
+    assert result.exit_code == 0, result.output
+    found = pd.read_csv(tmp_path / "p.csv")
+    assert found["frame"].tolist() == list(range(6))
+    X = pd.DataFrame({"path": [str(tmp_path / "v.avi")] * 6, "frame": range(6)})
+    names = columns_from_names(pipe[-1].keypoint_names_)
+    np.testing.assert_allclose(found[names], pipe.predict(X), atol=1e-2)
+    assert VideoReader(tmp_path / "d.avi").count() == 6
+    for options, message in (
+        (("--out", "p.json"), "names photographs; for frames of a video write .csv"),
+        (("--draw", "d.png"), "v.avi is a video: --draw must end in .mp4"),
+    ):
+        result = run("predict", "m.kpd", "v.avi", "--whole", *options)
+        assert result.exit_code == 1
+        assert message in result.stderr.replace("These annotations name", "names"), result.stderr
+
+
+@pytest.mark.parametrize(("args", "out"), [
+    (["train", "a.json", "--network", "cnn", "--epochs", 1, "--size", 16, "--quiet", "--out"],
+     "old.kpd"),
+    (["train", "a.json", "--network", "cnn", "--epochs", 1, "--size", 16, "--quiet", "--out"],
+     "old.joblib"),
+    (["predict", "m.kpd", "a.json", "--out"], "old.csv"),
+    (["predict", "m.kpd", "a.json", "--out"], "old.json"),
+    (["predict", "m.kpd", "a.json", "--draw"], "old.png"),
+    (["predict", "m.kpd", "v.avi", "--whole", "--draw"], "old.avi"),
+    (["evaluate", "m.kpd", "a.json", "--report"], "old.html"),
+    (["evaluate", "m.kpd", "a.json", "--out"], "old.png"),
+])  # fmt: skip
+def test_a_full_disk_leaves_the_old_file(run, photographs, tmp_path, no_space, args, out):
+    (tmp_path / out).write_bytes(b"old")
+    before = sorted(os.listdir(tmp_path))
+    no_space()
+    result = run(*args, out)
+    assert result.exit_code == 1, result.output
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert (tmp_path / out).read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_version_and_help(run):
-    import sklearn_kpd
-
     assert sklearn_kpd.__version__ in run("--version").output
     for command in ("demo", "train", "evaluate", "predict"):
         assert command in run("--help").output

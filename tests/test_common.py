@@ -4,7 +4,8 @@ import keras
 from keras import layers
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_kpd import AugmentSampler, AugmentTransformer, KeypointRegressor
+from sklearn_kpd import AugmentSampler, AugmentTransformer, CropTransformer, KeypointRegressor
+from sklearn_kpd.photographs import BoxFinder
 
 _ODD = "a keypoint is two columns, x and y: the check's y has an odd number of columns"
 _NO_ARRAY = (

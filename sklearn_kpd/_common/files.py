@@ -42,13 +42,39 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ...     path.read_bytes()
     b'new'
     """
+    with replacing_path(path, ".tmp") as temporary, open(temporary, "xb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def replacing_path(path: str | os.PathLike[str], ending: str | None = None) -> Iterator[str]:
+    """Do as :func:`replacing` for a library that opens its files itself.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Where to. Its folder has to be there.
+    ending : str, optional
+        Of the temporary file; by default that of `path`, by which many libraries go.
+
+    Yields
+    ------
+    str
+        Name for a temporary file beside it. What is written there takes the place of `path`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, or if `path` is there and is no regular file.
+    """
     target = os.path.realpath(path)
     mode = _mode(target)
-    temporary = f"{target}.{secrets.token_hex(8)}.tmp"
+    if ending is None:
+        ending = os.path.splitext(target)[1]
+    temporary = f"{target}.{secrets.token_hex(8)}{ending}"
     try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
+        yield temporary
+        with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         if mode is not None:
             os.chmod(temporary, mode)

@@ -1,7 +1,7 @@
 """Data: Kaggle's files, annotations of any tool, and generated faces."""
 
 from sklearn_kpd.datasets._faces import make_faces
-from sklearn_kpd.datasets._kaggle import load_kaggle, make_submission
+from sklearn_kpd.datasets._kaggle import load_kaggle, make_submission, requested_labels
 from sklearn_kpd.datasets.annotations import load_annotations, save_annotations
 
 __all__ = [
@@ -9,5 +9,6 @@ __all__ = [
     "load_kaggle",
     "make_faces",
     "make_submission",
+    "requested_labels",
     "save_annotations",
 ]

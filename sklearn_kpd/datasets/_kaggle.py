@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.utils import Bunch
 
@@ -33,6 +34,9 @@ _SIZE_LIMIT = 2**26
 _RATIO_LIMIT = 50
 
 _ENCRYPTED = 0x1
+
+#: Side of Kaggle's images; labels go beyond the centre of the last pixel, up to 95.94.
+_SIDE = 96
 
 _DESCR = """\
 Kaggle's Facial Keypoints Detection, read from {path}.
@@ -248,7 +252,8 @@ def make_submission(
     Returns
     -------
     DataFrame
-        RowId and Location, one row for each that is asked for.
+        RowId and Location, one row for each that is asked for. A location beyond 0 or 96 is
+        brought there: Kaggle's labels lie between 0.7 and 95.9, so that this brings it nearer.
 
     Raises
     ------
@@ -261,17 +266,9 @@ def make_submission(
     >>> from sklearn_kpd.datasets import make_submission
     >>> make_submission(y_pred, faces.image_ids, "IdLookupTable.csv")  # doctest: +SKIP
     """
-    try:
-        table = pd.read_csv(lookup)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{lookup}: no CSV file: {error}.") from error
-    absent = [c for c in ("RowId", "ImageId", "FeatureName") if c not in table.columns]
-    if absent:
-        raise ValueError(f"{lookup}: the column {absent[0]!r} is missing.")
-    for ids, where in ((table["RowId"], f"{lookup}: RowId"), (image_ids, "image_ids:")):
-        ids = pd.Index(ids)
-        if ids.has_duplicates:
-            raise ValueError(f"{where} {ids[ids.duplicated()][0]} stands there more than once.")
+    table = _read_lookup(lookup)
+    _check_once(table["RowId"], f"{lookup}: RowId")
+    _check_once(image_ids, "image_ids:")
     keypoints = check_keypoints(y_pred)
     values, names = keypoints.values, keypoints.names
     if len(values) != len(image_ids):
@@ -286,14 +283,90 @@ def make_submission(
             f"{len(columns)}: pass a DataFrame, or keypoint_names for an array of other keypoints "
             "than Kaggle's 15."
         )
+    rows, places = _places(table, image_ids, columns, lookup, "the predictions")
+    location = np.clip(values[rows, places], 0, _SIDE)
+    return pd.DataFrame({"RowId": table["RowId"], "Location": location})
+
+
+def requested_labels(lookup: str | Path, image_ids: Any) -> pd.DataFrame:
+    """Which coordinates Kaggle asks for, image by image.
+
+    It asks for what an image is labelled with, and so tells the labelling scheme, which
+    :meth:`KeypointRegressor.predict <sklearn_kpd.KeypointRegressor.predict>` takes.
+
+    Parameters
+    ----------
+    lookup : str or Path
+        Kaggle's ``IdLookupTable.csv``.
+    image_ids : array-like of shape (n,), int
+        ImageId of each row.
+
+    Returns
+    -------
+    DataFrame of shape (n, 30), bool
+        Columns of Kaggle's 15 keypoints, in the order of its files.
+
+    Raises
+    ------
+    ValueError
+        If the table has other columns, or asks for an image or a coordinate that is not there, or
+        if an id stands twice in `image_ids`.
+
+    Notes
+    -----
+    .. versionadded:: 0.2
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_kpd.datasets import requested_labels
+    >>> lookup = Path(tempfile.mkdtemp(), "IdLookupTable.csv")
+    >>> _ = lookup.write_text('''RowId,ImageId,FeatureName
+    ... 1,7,nose_tip_x
+    ... 2,7,nose_tip_y
+    ... ''')
+    >>> requested_labels(lookup, [6, 7]).sum(axis=1).tolist()
+    [0, 2]
+    """
+    table = _read_lookup(lookup)
+    _check_once(image_ids, "image_ids:")
+    columns = columns_from_names(KAGGLE_KEYPOINTS)
+    requested = np.zeros((len(image_ids), len(columns)), dtype=bool)
+    requested[_places(table, image_ids, columns, lookup, "Kaggle's")] = True
+    return pd.DataFrame(requested, columns=columns)
+
+
+def _read_lookup(lookup: str | Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(lookup)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{lookup}: no CSV file: {error}.") from error
+    absent = [c for c in ("RowId", "ImageId", "FeatureName") if c not in table.columns]
+    if absent:
+        raise ValueError(f"{lookup}: the column {absent[0]!r} is missing.")
+    return table
+
+
+def _check_once(ids: Any, where: str) -> None:
+    ids = pd.Index(ids)
+    if ids.has_duplicates:
+        raise ValueError(f"{where} {ids[ids.duplicated()][0]} stands there more than once.")
+
+
+def _places(
+    table: pd.DataFrame, image_ids: Any, columns: list[str], lookup: str | Path, among: str
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Row and column of each coordinate that the lookup table asks for."""
     rows = pd.Index(image_ids).get_indexer(pd.Index(table["ImageId"]))
     places = pd.Index(columns).get_indexer(pd.Index(table["FeatureName"]))
-    for found, column, what in ((rows, "ImageId", "no such image"),
-                                (places, "FeatureName", "no such coordinate")):  # fmt: skip
+    for found, column, what in (
+        (rows, "ImageId", "no such image among those that were given"),
+        (places, "FeatureName", f"no such coordinate among {among}"),
+    ):
         if (found < 0).any():
             at = int(np.flatnonzero(found < 0)[0])
             raise ValueError(
-                f"{lookup}, row {at + 1}: {column} {table[column].iloc[at]!r}: {what} among the "
-                "predictions."
+                f"{lookup}, row {at + 1}: {column} {table[column].iloc[at]!r}: {what}."
             )
-    return pd.DataFrame({"RowId": table["RowId"], "Location": values[rows, places]})
+    return rows, places

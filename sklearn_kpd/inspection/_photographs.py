@@ -12,8 +12,7 @@ from sklearn_kpd.inspection._grid import read_points
 from sklearn_kpd.keypoints import FloatArray, check_keypoints
 from sklearn_kpd.metrics._scorers import name_predictions
 from sklearn_kpd.photographs._reading import read_reduced
-from sklearn_kpd.photographs._tables import Photographs, check_photographs, is_path
-from sklearn_kpd.photographs.crops import in_color
+from sklearn_kpd.photographs._tables import Photographs, check_photographs
 
 # More pixels than that are not seen.
 _LONGEST = 800
@@ -228,12 +227,12 @@ class PhotographDisplay:
         _check_fit(len(photographs), true, pred)
         joined = _read_skeleton(skeleton, labels)
         groups = _groups(photographs)[:n_photographs]
-        names = photographs.paths()
+        keys = photographs.keys()
         pictures = [_read(photographs, rows[0]) for rows in groups]
         return cls(
             [picture for picture, _ in pictures],
             [size for _, size in pictures],
-            [_title(names[rows[0]]) for rows in groups],
+            [_title(*keys[rows[0]]) for rows in groups],
             [photographs.boxes[rows] for rows in groups],
             None if true is None else [true[rows] for rows in groups],
             None if pred is None else [pred[rows] for rows in groups],
@@ -254,8 +253,8 @@ def _check_fit(n_rows: int, true: FloatArray | None, pred: FloatArray | None) ->
 def _groups(photographs: Photographs) -> list[Any]:
     """Rows of each photograph, in the order of the first ones."""
     groups: dict[Any, list[int]] = {}
-    for row, name in enumerate(photographs.paths()):
-        groups.setdefault(name, []).append(row)
+    for row, key in enumerate(photographs.keys()):
+        groups.setdefault(key, []).append(row)
     return [np.array(rows) for rows in groups.values()]
 
 
@@ -269,16 +268,14 @@ def _take(values: Any, rows: Any) -> Any:
 
 def _read(photographs: Photographs, row: int) -> tuple[Array, tuple[float, float]]:
     """Picture of a row's photograph, and its width and height in pixels of the photograph."""
-    source = photographs.sources[row]
-    if not is_path(source):
-        return in_color(source, "rgb"), (source.shape[1], source.shape[0])
-    picture, scale = read_reduced(source, "rgb", _LONGEST)
+    picture, scale = read_reduced(photographs.sources[row], "rgb", _LONGEST)
     width, height = scale * picture.shape[1::-1]
     return picture, (width, height)
 
 
-def _title(name: Any) -> str:
-    return PurePath(name).name if isinstance(name, str) else f"#{name}"
+def _title(name: Any, frame: int) -> str:
+    title = PurePath(name).name if isinstance(name, str) else f"#{name}"
+    return title if frame < 0 else f"{title}, frame {frame}"
 
 
 def _read_skeleton(skeleton: Any, y: Any) -> list[tuple[int, int]]:

@@ -4,16 +4,29 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from sklearn_kpd._common.sklearn import Scorer
-from sklearn_kpd.keypoints import columns_from_names, fitted_names, last_step
+from sklearn_kpd.keypoints import (
+    align,
+    check_keypoints,
+    columns_from_names,
+    fitted_names,
+    last_step,
+)
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 def make_keypoint_scorer(
-    metric: Callable[..., Any], *, greater_is_better: bool = True, **kwargs: Any
+    metric: Callable[..., Any],
+    *,
+    greater_is_better: bool = True,
+    by_scheme: bool = False,
+    **kwargs: Any,
 ) -> Any:
     """Make a scorer of a metric of this module, as scikit-learn's ``make_scorer`` does.
 
@@ -28,6 +41,10 @@ def make_keypoint_scorer(
         takes a DataFrame for `y_pred`.
     greater_is_better : bool, default=True
         False for an error: the score is its negative.
+    by_scheme : bool, default=False
+        Whether each row is predicted by the labelling scheme that it is labelled with, as where
+        another person asks for what that scheme labels; see the `scheme` of
+        ``KeypointRegressor.predict``. Else every row is predicted as by ``predict(X)``.
     **kwargs
         For the metric.
 
@@ -45,7 +62,8 @@ def make_keypoint_scorer(
 
     .. versionadded:: 0.2
     """
-    return _KeypointScorer(metric, 1 if greater_is_better else -1, kwargs, "predict")
+    kind = _SchemeScorer if by_scheme else _KeypointScorer
+    return kind(metric, 1 if greater_is_better else -1, kwargs, "predict")
 
 
 # Its own `_score` is what cross_validate calls with cached predictions.
@@ -61,9 +79,60 @@ class _KeypointScorer(Scorer):
         **kwargs: Any,
     ) -> Any:
         def named(estimator: BaseEstimator, *args: Any, **options: Any) -> Any:
-            return name_predictions(method_caller(estimator, *args, **options), estimator, y_true)
+            y_pred = self._predict(method_caller, estimator, y_true, *args, **options)
+            return name_predictions(y_pred, estimator, y_true)
 
         return super()._score(named, estimator, X, y_true, **kwargs)
+
+    def _predict(
+        self, method_caller: Callable[..., Any], estimator: Any, y_true: Any, *args: Any, **kw: Any
+    ) -> Any:
+        return method_caller(estimator, *args, **kw)
+
+
+class _SchemeScorer(_KeypointScorer):
+    """A scorer that has each row predicted by the scheme that it is labelled with."""
+
+    def _predict(
+        self, method_caller: Callable[..., Any], estimator: Any, y_true: Any, *args: Any, **kw: Any
+    ) -> Any:
+        if not hasattr(last_step(estimator), "schemes_"):
+            raise ValueError(
+                "by_scheme=True needs a KeypointRegressor, which has labelling schemes; "
+                f"{type(last_step(estimator)).__name__} has none."
+            )
+        # not by method_caller: predictions that it keeps for other scorers have no scheme
+        _, X = args
+        return estimator.predict(X, scheme=labelled_pattern(estimator, y_true))
+
+
+def labelled_pattern(estimator: Any, y_true: Any) -> BoolArray:
+    """Which values are labelled, in the order of the keypoints of an estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    y_true : DataFrame or array-like of shape (n, 2 * k) or (n, k, 2)
+        Labels, NaN where there is none.
+
+    Returns
+    -------
+    ndarray of shape (n, 2 * k), bool
+        True where there is a label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyRegressor
+    >>> from sklearn_kpd.metrics._scorers import labelled_pattern
+    >>> labelled_pattern(DummyRegressor(), np.array([[1.0, 2.0, np.nan, np.nan]]))
+    array([[ True,  True, False, False]])
+    """
+    keypoints, names = check_keypoints(y_true), fitted_names(estimator)
+    if names is not None and keypoints.names is not None:
+        keypoints = align(keypoints, names)
+    return ~np.isnan(keypoints.values)
 
 
 def name_predictions(

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 from sklearn_kpd.photographs.crops import Crops
 from sklearn_kpd.photographs.faces import find_faces
 from sklearn_kpd.photographs.transformer import CropTransformer
+from sklearn_kpd.photographs.video import read_video, write_video
 
 if TYPE_CHECKING:
     from sklearn_kpd.photographs.box_finder import BoxFinder
 
-__all__ = ["BoxFinder", "CropTransformer", "Crops", "find_faces"]
+__all__ = ["BoxFinder", "CropTransformer", "Crops", "find_faces", "read_video", "write_video"]
 
 
 def __getattr__(name: str) -> Any:

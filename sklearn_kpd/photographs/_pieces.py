@@ -3,9 +3,10 @@
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -191,7 +192,7 @@ def reduced(pixels: Array, factor: int) -> Array:
 
 
 def in_turn(
-    read: Callable[[Any], Any], items: list[Any], progress: Callable[[int], None] | None
+    read: Callable[[Any], Any], items: Iterable[Any], progress: Callable[[int], None] | None
 ) -> Any:
     """Results of a function that waits for the disk and decodes, in the order of its arguments.
 
@@ -199,8 +200,8 @@ def in_turn(
     ----------
     read : callable
         Lets go of Python's lock while it works.
-    items : list
-        Its arguments.
+    items : iterable
+        Its arguments. They are made in the thread that asks for the results, a few ahead.
     progress : callable, optional
         Told after each how many are done.
 
@@ -208,11 +209,11 @@ def in_turn(
     ------
     object
     """
+    remaining, done = iter(items), 0
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(items), _AT_ONCE):
-            for done, result in enumerate(
-                pool.map(read, items[start : start + _AT_ONCE]), start + 1
-            ):
+        while some := list(islice(remaining, _AT_ONCE)):
+            for result in pool.map(read, some):
                 yield result
+                done += 1
                 if progress is not None:
                     progress(done)

@@ -11,6 +11,7 @@ from sklearn_kpd._common.opencv import cv2
 from sklearn_kpd.exceptions import PhotographError
 from sklearn_kpd.images import Array
 from sklearn_kpd.keypoints import FloatArray
+from sklearn_kpd.photographs.video import Frame, VideoReader
 
 #: Colours of a crop, as Pillow calls them, and their channels.
 COLORS = {"gray": ("L", 1), "rgb": ("RGB", 3)}
@@ -76,21 +77,67 @@ def read_photograph(path: Any, color: str, largest_reduction: int = 1) -> tuple[
     return pixels.reshape(*pixels.shape[:2], n_channels), factor
 
 
-def read_reduced(path: Any, color: str, longest: int) -> tuple[Array, FloatArray]:
+def read_reduced(
+    source: Any, color: str, longest: int, videos: dict[Any, VideoReader] | None = None
+) -> tuple[Array, FloatArray]:
     """Photograph whose longer side has at most so many pixels; smaller ones stay as they are.
+
+    Parameters
+    ----------
+    source : str, PathLike, Frame or ndarray
+        The photograph.
+    color : {"gray", "rgb"}
+        What to make of its colours.
+    longest : int
+        Pixels.
+    videos : dict, optional
+        Keeps readers of videos, so that frames in order are decoded once.
 
     Returns
     -------
     pixels : ndarray of shape (height, width, channels), uint8
+        The photograph.
     scale : ndarray of shape (2,)
         How many pixels of the photograph one of these is wide and high.
     """
-    size = photograph_size(path)
-    pixels, factor = read_photograph(path, color, max(1, max(size) // longest))
+    factor = 1
+    if isinstance(source, Frame):
+        videos = {} if videos is None else videos
+        reader = videos.setdefault(source.path, VideoReader(source.path))
+        pixels = in_color(reader.read(source.number), color)
+    elif isinstance(source, np.ndarray):
+        pixels = in_color(source, color)
+    else:
+        largest = max(1, max(photograph_size(source)) // longest)
+        pixels, factor = read_photograph(source, color, largest)
     read = np.array(pixels.shape[1::-1])
     width, height = np.maximum(1, np.round(read * min(1, longest / read.max()))).astype(int)
     small = cv2.resize(pixels, (int(width), int(height)), interpolation=cv2.INTER_AREA)
     return small.reshape(height, width, -1), factor * read / (width, height)
+
+
+def in_color(pixels: Array, color: str) -> Array:
+    """Give an array of pixels the channels of a colour.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width) or (height, width, 1, 3 or 4), uint8
+        A fourth channel, transparency, is left out.
+    color : {"gray", "rgb"}
+        Grey is the luma of ITU-R BT.601, as in Pillow.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 1 or 3), uint8
+        Grey levels or colours.
+    """
+    pixels = pixels.reshape(*pixels.shape[:2], -1)[..., :3]
+    if color == "gray":
+        if pixels.shape[2] == 1:
+            return pixels
+        luma = pixels.astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32) + 0x8000
+        return (luma >> 16).astype(np.uint8)[..., np.newaxis]
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
 
 
 def _draft(image: Any, mode: str, largest_reduction: int) -> int:

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn_kpd.exceptions import PhotographError
 from sklearn_kpd.images import Array
 from sklearn_kpd.keypoints import FloatArray
+from sklearn_kpd.photographs.video import Frame
 
 BOX = ("left", "top", "right", "bottom")
 #: Columns that say which photograph it is.
@@ -23,8 +24,8 @@ class Photographs:
     Attributes
     ----------
     sources : list
-        Path of each row's photograph, or the photograph itself, an array of uint8 of the shape
-        (height, width) or (height, width, channels).
+        Path of each row's photograph, the frame of a video, or the photograph itself, an array of
+        uint8 of the shape (height, width) or (height, width, channels).
     boxes : ndarray of shape (n, 4)
         Left, top, right, bottom, as in a slice; NaN where the whole photograph is meant.
     """
@@ -35,19 +36,35 @@ class Photographs:
     def __len__(self) -> int:
         return len(self.sources)
 
-    def name(self, row: int) -> Any:
-        """Path of a row's photograph; that of an array is the number of the row."""
-        source = self.sources[row]
-        return os.fspath(source) if is_path(source) else row
+    def path(self, row: int) -> Any:
+        """Name of a row's photograph or video; an array has the number of its row."""
+        path = path_of(self.sources[row])
+        return row if path is None else path
 
     def paths(self) -> list[Any]:
-        """Name of each row's photograph."""
-        return [self.name(row) for row in range(len(self))]
+        """Name of each row's photograph or video."""
+        return [self.path(row) for row in range(len(self))]
+
+    def keys(self) -> list[Any]:
+        """What tells the photographs apart: the path, and the number of the frame."""
+        return [(self.path(row), frame_of(source)) for row, source in enumerate(self.sources)]
 
 
 def is_path(source: Any) -> bool:
     """Whether a photograph is given by its path."""
     return isinstance(source, str | os.PathLike)
+
+
+def path_of(source: Any) -> str | None:
+    """Path of a photograph, or of the video that a frame belongs to; None for an array."""
+    if isinstance(source, Frame):
+        return os.fspath(source.path)
+    return os.fspath(source) if is_path(source) else None
+
+
+def frame_of(source: Any) -> int:
+    """Number of a frame; -1 for what is none."""
+    return source.number if isinstance(source, Frame) else -1
 
 
 def check_photographs(X: Any) -> Photographs:
@@ -56,12 +73,13 @@ def check_photographs(X: Any) -> Photographs:
     Parameters
     ----------
     X : DataFrame, Series, list or ndarray
-        A DataFrame with the column ``path`` or ``image`` (arrays), and, where there are boxes,
-        ``left``, ``top``, ``right``, ``bottom``; or paths or arrays alone.
+        A DataFrame with the column ``path`` or ``image`` (arrays), where there are boxes ``left``,
+        ``top``, ``right``, ``bottom``, and for videos ``frame``; or paths or arrays alone.
 
     Returns
     -------
     Photographs
+        The rows, read and checked.
 
     Raises
     ------
@@ -83,6 +101,8 @@ def check_photographs(X: Any) -> Photographs:
                 f"{', '.join(map(str, X.columns[:6]))}."
             )
         sources, boxes = X[column].tolist(), _boxes(X)
+        if column == "path" and "frame" in X.columns:
+            sources = _frames(sources, X["frame"])
     elif is_path(X):
         raise ValueError("X is one path: give a list of them, [path].")
     elif isinstance(X, pd.Series | list | tuple | np.ndarray):
@@ -96,9 +116,27 @@ def check_photographs(X: Any) -> Photographs:
     if not sources:
         raise ValueError("X has 0 photographs (0 sample(s)); at least 1 is required.")
     for row, source in enumerate(sources):
-        if not is_path(source):
+        if path_of(source) is None:
             sources[row] = _check_array(source, row)
     return Photographs(sources, boxes)
+
+
+def _frames(paths: list[Any], column: Any) -> list[Any]:
+    """Frames where the column has a number, photographs where it has none."""
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    bad = np.isnan(numbers) != column.isna().to_numpy()
+    with np.errstate(invalid="ignore"):
+        bad |= ~np.isnan(numbers) & ((numbers < 0) | (numbers % 1 != 0))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(
+            f"X, row {row}: frame {column.iloc[row]!r} is no number of a frame, 0, 1, 2 ..., nor "
+            "empty for a photograph."
+        )
+    return [
+        path if np.isnan(number) or not is_path(path) else Frame(path, int(number))
+        for path, number in zip(paths, numbers, strict=True)
+    ]
 
 
 def _boxes(X: pd.DataFrame) -> FloatArray:
@@ -154,8 +192,8 @@ def check_there(photographs: Photographs) -> None:
     seen: dict[str, bool] = {}
     absent = []
     for row, source in enumerate(photographs.sources):
-        if is_path(source):
-            path = os.fspath(source)
+        path = path_of(source)
+        if path is not None:
             if path not in seen:
                 seen[path] = os.path.isfile(path)
             if not seen[path]:

@@ -123,12 +123,12 @@ class BoxFinder(BaseEstimator):
         """
         self._validate_params()
         photographs, boxes = check_photographs(X), _known_boxes(X, y, self.margin)
-        names = pd.Series(photographs.paths())
-        if names.duplicated().any():
-            row = int(np.flatnonzero(names.duplicated())[0])
+        again = pd.Series(photographs.keys()).duplicated().to_numpy()
+        if again.any():
+            row = int(np.flatnonzero(again)[0])
             raise ValueError(
-                f"X, row {row}: {names[row]} is in an earlier row too; BoxFinder finds one object "
-                "a photograph."
+                f"X, row {row}: {photographs.path(row)} is in an earlier row too; BoxFinder finds "
+                "one object a photograph."
             )
         rows = np.flatnonzero(~np.isnan(boxes).any(axis=1))
         if not len(rows):

@@ -1,6 +1,7 @@
 """Crops: objects in photographs on their way through a Pipeline, and how to find the way back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,8 +19,9 @@ from sklearn_kpd.photographs._geometry import (
     regions,
 )
 from sklearn_kpd.photographs._pieces import Pieces, in_turn, reduced
-from sklearn_kpd.photographs._reading import COLORS, photograph_size, read_photograph
-from sklearn_kpd.photographs._tables import Photographs, is_path
+from sklearn_kpd.photographs._reading import COLORS, in_color, photograph_size, read_photograph
+from sklearn_kpd.photographs._tables import Photographs, frame_of, is_path, path_of
+from sklearn_kpd.photographs.video import Frame, VideoReader
 
 
 class Crops(DeferredImages):
@@ -64,6 +66,7 @@ class Crops(DeferredImages):
         self.color = color
         self.border = border
         self._areas: FloatArray | None = None
+        self._videos: dict[str | None, VideoReader] = {}
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -78,13 +81,13 @@ class Crops(DeferredImages):
 
     @property
     def paths(self) -> list[Any]:
-        """Name of each row's photograph: rows of one belong together. Arrays have their row."""
+        """Each row's photograph or video: rows of one belong together. Arrays have their row."""
         return self.photographs.paths()
 
     @property
     def n_photographs(self) -> int:
-        """Number of photographs, of which one may have several rows."""
-        return len(set(self.paths))
+        """Number of photographs and frames, of which one may have several rows."""
+        return len(set(self.photographs.keys()))
 
     @property
     def areas(self) -> FloatArray:
@@ -113,6 +116,7 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of the same shape
+            Pixels of the crops.
         """
         return move(values.reshape(len(values), -1, 2), self.matrices).reshape(values.shape)
 
@@ -131,6 +135,7 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of the same shape
+            Pixels of the photographs.
         """
         scale = self.matrices[:, np.newaxis, [0, 1], [0, 1]]
         return (lengths.reshape(len(lengths), -1, 2) / scale).reshape(lengths.shape)
@@ -146,6 +151,7 @@ class Crops(DeferredImages):
         Returns
         -------
         ndarray of shape (n, height, width, channels), uint8
+            Pixels of the crops.
         """
         return self.read(rows=rows)[:]
 
@@ -171,35 +177,48 @@ class Crops(DeferredImages):
         Returns
         -------
         Pieces
+            What the batches are made of.
 
         Raises
         ------
         PhotographError
             For a photograph that is not there or damaged, or a box outside of it; names the row.
         """
-        chosen = np.arange(len(self))[rows]
-        areas = self.areas[chosen]
-        groups: dict[Any, list[int]] = {}
-        for place, row in enumerate(chosen.tolist()):
-            groups.setdefault(self.photographs.name(row), []).append(place)
+        chosen, areas = np.arange(len(self))[rows], self.areas
 
-        def cut_out(places: list[int]) -> list[tuple[int, Array, FloatArray]]:
-            cuts = self._cut(chosen[places], areas[places], reach)
-            return [(place, *piece) for place, piece in zip(places, cuts, strict=True)]
+        def cut_out(item: tuple[list[int], Any]) -> Any:
+            places, source = item
+            rows = chosen[places]
+            return zip(places, self._cut(rows, areas[rows], source, reach), strict=True)
 
         pieces = Pieces(len(chosen), self.frame, self.shape[3], self.border)
-        for found in in_turn(cut_out, list(groups.values()), progress):
-            for place, piece, matrix in found:
+        for found in in_turn(cut_out, self._by_photograph(chosen), progress):
+            for place, (piece, matrix) in found:
                 pieces.put(place, piece, matrix)
         return pieces
 
-    def _cut(self, rows: Any, areas: FloatArray, reach: float) -> list[tuple[Array, FloatArray]]:
+    def _by_photograph(self, chosen: Any) -> Iterator[tuple[list[int], Any]]:
+        """Places of the rows of each photograph, and its source; videos are decoded in order."""
+        groups: dict[Any, dict[int, list[int]]] = {}
+        for place, row in enumerate(chosen):
+            frames = groups.setdefault(self.photographs.path(int(row)), {})
+            frames.setdefault(frame_of(self.photographs.sources[row]), []).append(place)
+        for frames in groups.values():
+            for _, places in sorted(frames.items()):
+                row = chosen[places[0]]
+                source = self.photographs.sources[row]
+                if isinstance(source, Frame):
+                    with _row_named(row):
+                        source = self._video(source).read(source.number)
+                yield places, source
+
+    def _cut(
+        self, rows: Any, areas: FloatArray, source: Any, reach: float
+    ) -> list[tuple[Array, FloatArray]]:
         """Pieces of one photograph, and their matrices to the crops."""
         factors = [reduction(area, self.frame) for area in areas]
-        try:
-            photograph, done, size = self._open(rows[0], min(factors))
-        except PhotographError as error:
-            raise PhotographError(f"X, row {rows[0]}: {error}") from error
+        with _row_named(rows[0]):
+            photograph, done, size = self._open(source, min(factors))
         self._check_inside(rows, areas, size)
         cuts = []
         for area, factor in zip(areas, factors, strict=True):
@@ -226,9 +245,8 @@ class Crops(DeferredImages):
                 f"{size[1]} x {size[0]} pixels."
             )
 
-    def _open(self, row: int, factor: int) -> tuple[Array, int, tuple[int, int]]:
-        """Pixels of a row's photograph, by what they are reduced, and its size."""
-        source = self.photographs.sources[row]
+    def _open(self, source: Any, factor: int) -> tuple[Array, int, tuple[int, int]]:
+        """Pixels of a photograph, by what they are reduced, and its size."""
         if is_path(source):
             pixels, done = read_photograph(source, self.color, factor)
             return pixels, done, photograph_size(source) if done > 1 else pixels.shape[:2]
@@ -236,12 +254,14 @@ class Crops(DeferredImages):
 
     def _size(self, row: int) -> tuple[int, int]:
         source = self.photographs.sources[row]
-        if not is_path(source):
-            return source.shape[0], source.shape[1]
-        try:
-            return photograph_size(source)
-        except PhotographError as error:
-            raise PhotographError(f"X, row {row}: {error}") from error
+        with _row_named(row):
+            if isinstance(source, Frame):
+                return self._video(source).size()
+            return photograph_size(source) if is_path(source) else source.shape[:2]
+
+    def _video(self, frame: Frame) -> VideoReader:
+        """A reader for all frames of a video: what was decoded need not be decoded again."""
+        return self._videos.setdefault(path_of(frame), VideoReader(frame.path))
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
@@ -255,24 +275,10 @@ class Crops(DeferredImages):
         return f"Crops({len(self)} crops of {height}x{width}x{channels})"
 
 
-def in_color(pixels: Array, color: str) -> Array:
-    """Give an array of pixels the channels of a colour.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (height, width) or (height, width, 1, 3 or 4), uint8
-        A fourth channel, transparency, is left out.
-    color : {"gray", "rgb"}
-        Grey is the luma of ITU-R BT.601, as in Pillow.
-
-    Returns
-    -------
-    ndarray of shape (height, width, 1 or 3), uint8
-    """
-    pixels = pixels.reshape(*pixels.shape[:2], -1)[..., :3]
-    if color == "gray":
-        if pixels.shape[2] == 1:
-            return pixels
-        luma = pixels.astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32) + 0x8000
-        return (luma >> 16).astype(np.uint8)[..., np.newaxis]
-    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+@contextmanager
+def _row_named(row: Any) -> Iterator[None]:
+    """Say which row of X a photograph that cannot be read is in."""
+    try:
+        yield
+    except PhotographError as error:
+        raise PhotographError(f"X, row {row}: {error}") from error

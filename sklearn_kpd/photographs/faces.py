@@ -12,7 +12,8 @@ from sklearn_kpd.exceptions import PhotographError
 from sklearn_kpd.keypoints import FloatArray
 from sklearn_kpd.photographs._detectors import SMALLEST, Detector, get_detector, suppress
 from sklearn_kpd.photographs._reading import read_reduced
-from sklearn_kpd.photographs._tables import BOX, check_photographs, check_there, is_path
+from sklearn_kpd.photographs._tables import BOX, check_photographs, check_there, frame_of, path_of
+from sklearn_kpd.photographs.video import VideoReader
 
 
 def find_faces(paths: Any, *, detector: Any = None, min_size: float = 0.03) -> pd.DataFrame:
@@ -21,7 +22,8 @@ def find_faces(paths: Any, *, detector: Any = None, min_size: float = 0.03) -> p
     Parameters
     ----------
     paths : list of path, or DataFrame with the column ``path``
-        Photographs; they are turned as their EXIF data asks for.
+        Photographs; they are turned as their EXIF data asks for. With a column ``frame``, frames
+        of videos, see `read_video`.
     detector : {None, "mtcnn"} or callable, default=None
         None: the cascade of local binary patterns that comes with scikit-image; it knows
         frontal faces, and takes other things for faces now and then. "mtcnn": three small
@@ -78,13 +80,15 @@ def find_faces(paths: Any, *, detector: Any = None, min_size: float = 0.03) -> p
         raise ValueError(f"min_size={min_size!r} must be a share of the longer side, 0 to 1.")
     photographs = check_photographs(paths)
     for row, source in enumerate(photographs.sources):
-        if not is_path(source):
+        if path_of(source) is None:
             raise ValueError(f"paths, row {row}: {type(source).__name__} is no path.")
     check_there(photographs)
     detect = get_detector(detector)
     longest = max(SMALLEST, round(SMALLEST / min_size))
     names = photographs.paths()
-    found = [_faces_of(row, path, detect, longest) for row, path in enumerate(names)]
+    frames = [frame_of(source) for source in photographs.sources]
+    find = _Finder(detect, longest)
+    found = [find(row, source) for row, source in enumerate(photographs.sources)]
     without = [path for path, boxes in zip(names, found, strict=True) if not len(boxes)]
     if without:
         warnings.warn(
@@ -95,23 +99,34 @@ def find_faces(paths: Any, *, detector: Any = None, min_size: float = 0.03) -> p
     n_columns = min(boxes.shape[1] for boxes in found) if len(without) < len(names) else 4
     boxes = np.concatenate([boxes[:, :n_columns] for boxes in found])
     table = pd.DataFrame(boxes, columns=[*BOX, "score"][:n_columns])
-    table.insert(0, "path", np.repeat(names, [len(boxes) for boxes in found]).astype(object))
+    n_found = [len(boxes) for boxes in found]
+    table.insert(0, "path", np.repeat(names, n_found).astype(object))
+    if max(frames) >= 0:
+        numbers = pd.Series(np.repeat(frames, n_found))
+        table.insert(1, "frame", numbers if min(frames) >= 0 else numbers.where(numbers >= 0))
     table.attrs["without_face"] = without
     return table
 
 
-def _faces_of(row: int, path: str, detect: Detector, longest: int) -> FloatArray:
-    """Boxes of the faces in one photograph, and scores where there are some."""
-    try:
-        photograph, scale = read_reduced(path, "rgb", longest)
-    except PhotographError as error:
-        raise PhotographError(f"paths, row {row}: {error}") from error
-    found = _checked(detect(photograph), row, path)
-    found[:, :4] *= np.tile(scale, 2)
-    return found[suppress(found[:, :4], found[:, 4] if found.shape[1] == 5 else None)]
+class _Finder:
+    """Boxes of the faces in one photograph after the other, and scores where there are some."""
+
+    def __init__(self, detect: Detector, longest: int) -> None:
+        self.detect = detect
+        self.longest = longest
+        self.videos: dict[Any, VideoReader] = {}
+
+    def __call__(self, row: int, source: Any) -> FloatArray:
+        try:
+            photograph, scale = read_reduced(source, "rgb", self.longest, self.videos)
+        except PhotographError as error:
+            raise PhotographError(f"paths, row {row}: {error}") from error
+        found = _checked(self.detect(photograph), row, path_of(source))
+        found[:, :4] *= np.tile(scale, 2)
+        return found[suppress(found[:, :4], found[:, 4] if found.shape[1] == 5 else None)]
 
 
-def _checked(boxes: Any, row: int, path: str) -> FloatArray:
+def _checked(boxes: Any, row: int, path: Any) -> FloatArray:
     """What a detector has found, as an array of 4 or 5 columns."""
     found = np.array(list(boxes), dtype=np.float64)
     if not found.size:

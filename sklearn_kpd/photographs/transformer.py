@@ -51,7 +51,8 @@ class CropTransformer(TransformerMixin, BaseEstimator):
     X is a DataFrame with the column ``path``, or ``image`` for arrays of uint8, and the box of
     each object in ``left``, ``top``, ``right``, ``bottom``: edges in pixels as in the slice
     ``photograph[top:bottom, left:right]``; without a box, or where it is NaN, the whole photograph
-    is taken. A list of paths, or of arrays of any sizes, does as well.
+    is taken. With a column ``frame`` the path is that of a video where there is a number, see
+    `read_video`. A list of paths, or of arrays of any sizes, does as well.
 
     .. versionadded:: 0.2
 

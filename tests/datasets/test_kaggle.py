@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import get_data_home
 
-from sklearn_kpd.datasets import _kaggle, load_kaggle, make_submission
+from sklearn_kpd.datasets import _kaggle, load_kaggle, make_submission, requested_labels
 from sklearn_kpd.keypoints import KAGGLE_KEYPOINTS, columns_from_names
 
 COLUMNS = columns_from_names(KAGGLE_KEYPOINTS)
@@ -304,6 +304,33 @@ def test_submission(tmp_path):
     lookup.write_text("")
     with pytest.raises(ValueError, match="no CSV file"):
         make_submission(y_pred, [7, 8], lookup)
+
+
+def test_locations_outside_of_the_images_are_brought_to_their_edge(tmp_path):
+    lookup = tmp_path / "IdLookupTable.csv"
+    names = ["nose_tip_x", "nose_tip_y", "left_eye_center_x"]
+    rows = "".join(f"{at},8,{name}\n" for at, name in enumerate(names))
+    lookup.write_text(f"RowId,ImageId,FeatureName\n{rows}")
+    y_pred = pd.DataFrame([[-3.0, 99.5, 95.9]], columns=names).assign(left_eye_center_y=0.0)
+    assert make_submission(y_pred, [8], lookup)["Location"].tolist() == [0.0, 96.0, 95.9]
+
+
+def test_requested_labels(tmp_path):
+    lookup = tmp_path / "IdLookupTable.csv"
+    lookup.write_text("RowId,ImageId,FeatureName\n1,8,nose_tip_x\n2,7,nose_tip_y\n")
+    requested = requested_labels(lookup, [7, 9, 8])
+    assert list(requested.columns) == COLUMNS
+    assert requested.to_numpy().dtype == bool
+    assert requested["nose_tip_y"].tolist() == [True, False, False]
+    assert requested["nose_tip_x"].tolist() == [False, False, True]
+    assert requested.to_numpy().sum() == 2
+    with pytest.raises(ValueError, match="row 2: ImageId .*7.*: no such image"):
+        requested_labels(lookup, [8])
+    with pytest.raises(ValueError, match="image_ids: 7 stands there more than once"):
+        requested_labels(lookup, [7, 7, 8])
+    lookup.write_text("RowId,ImageId,FeatureName\n1,8,ear_x\n")
+    with pytest.raises(ValueError, match="row 1: FeatureName 'ear_x': no such coordinate"):
+        requested_labels(lookup, [8])
 
 
 def test_submissions_go_by_the_names_of_keypoints(tmp_path):

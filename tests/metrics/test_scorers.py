@@ -182,3 +182,58 @@ def test_sample_weight_is_routed():
             params={"sample_weight": weight}, error_score="raise",
         )  # fmt: skip
     assert np.isfinite(scores).all()
+
+
+class SchemePredictor(BaseEstimator):
+    """Predicts 1 more for rows that are asked for less than everything."""
+
+    keypoint_names_ = tuple(KAGGLE_KEYPOINTS)
+
+    def fit(self, X, y):
+        self.schemes_ = np.ones((1, 30), dtype=bool)
+        return self
+
+    def predict(self, X, scheme=None):
+        found = np.tile(Y.to_numpy()[0], (len(X), 1))
+        return found if scheme is None else found + ~scheme.all(axis=1, keepdims=True)
+
+
+def test_each_row_is_measured_by_its_own_scheme():
+    y = Y.copy()
+    y[:] = Y.to_numpy()[0]
+    y.iloc[6:, 8:] = np.nan
+    mae = metrics.mean_absolute_error
+    plain = metrics.make_keypoint_scorer(mae, greater_is_better=False)
+    scorer = metrics.make_keypoint_scorer(mae, greater_is_better=False, by_scheme=True)
+    pipe = make_pipeline(SchemePredictor()).fit(X, y)
+    expected = -6 * 8 / (6 * 30 + 6 * 8)
+    for table in (y, y[y.columns[::-1]]):
+        assert plain(pipe, X, table) == 0
+        np.testing.assert_allclose(scorer(pipe, X, table), expected)
+        np.testing.assert_allclose(
+            cross_val_score(pipe, X, table, scoring=scorer, cv=[(range(12), range(12))]), expected
+        )
+        # predictions that scorers share are those without a scheme
+        scores = cross_validate(pipe, X, table, scoring={"a": plain, "b": scorer},
+                                cv=[(range(12), range(12))])  # fmt: skip
+        assert scores["test_a"][0] == 0
+        np.testing.assert_allclose(scores["test_b"][0], expected)
+    assert pickle.loads(pickle.dumps(scorer))(pipe, X, y) == scorer(pipe, X, y)
+    with pytest.raises(ValueError, match=r"by_scheme=True needs .*; DummyRegressor has none\."):
+        scorer(DummyRegressor().fit(X, y.fillna(0)), X, y)
+
+
+def test_by_scheme_reaches_the_regressor_of_a_pipeline(kaggle_like):
+    from sklearn_kpd import AugmentTransformer
+    from tests.helpers import tiny_regressor
+
+    X, y = kaggle_like
+    pipe = make_pipeline(AugmentTransformer(), tiny_regressor(epochs=1))
+    mse = metrics.mean_squared_error
+    scorer = metrics.make_keypoint_scorer(mse, greater_is_better=False, by_scheme=True)
+    found = cross_val_score(pipe, X, y, scoring=scorer, cv=[(range(60), range(60))])
+    pipe.fit(X, y)
+    assert len(pipe[-1].schemes_) > 1
+    expected = mse(y, pipe.predict(X, scheme=y.notna().to_numpy()))
+    np.testing.assert_allclose(found, -expected, rtol=1e-4)
+    assert expected != mse(y, pipe.predict(X))

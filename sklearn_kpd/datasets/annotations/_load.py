@@ -105,6 +105,7 @@ def load_annotations(
             Columns ``<name>_x``, ``<name>_y``: pixels of the photograph as a viewer shows it,
             NaN where not labelled.
         keypoint_names : list of str
+            Names of the keypoints, in the order of `target`.
         visibility : DataFrame of shape (n_objects, n_keypoints), int8
             0 not labelled, 1 labelled but hidden, 2 visible.
         category : ndarray of shape (n_objects,), object

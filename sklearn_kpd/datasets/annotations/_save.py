@@ -5,7 +5,6 @@ import io
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sklearn_kpd._common.files import replacing
+from sklearn_kpd.datasets.annotations._frames import tracked
 from sklearn_kpd.datasets.annotations._images import shown_size
 from sklearn_kpd.datasets.annotations._records import WRITTEN, Box, Point
-from sklearn_kpd.keypoints import check_keypoints
+from sklearn_kpd.keypoints import FloatArray, check_keypoints
 
 _BOX = ["left", "top", "right", "bottom"]
 
@@ -68,7 +69,8 @@ def save_annotations(
     Parameters
     ----------
     X : DataFrame, or array-like of path-like
-        Photographs: a column path and, if there are boxes, left, top, right, bottom.
+        Photographs: a column path and, if there are boxes, left, top, right, bottom. With a column
+        frame, frames of one video, which "deeplabcut" alone can hold.
     y : DataFrame or array-like of shape (n, 2 * n_keypoints)
         Pixels, NaN where not labelled. Keypoints of an array are called by their numbers.
     path : path-like
@@ -77,8 +79,10 @@ def save_annotations(
         "label_studio" writes predictions, which Label Studio imports as pre-annotations, for a
         labelling configuration with ``KeyPointLabels name="keypoints"`` and ``RectangleLabels
         name="bbox"`` on ``Image name="image"``; it needs the photographs, for their sizes.
-        "deeplabcut" writes CollectedData with all objects of an image as individuals. Boxes are
-        kept by all but "deeplabcut"; "dlib" needs one for each object.
+        "deeplabcut" writes CollectedData with all objects of an image as individuals; of a video,
+        what DeepLabCut calls tracks, a row a frame, with the likelihood 1 for every point: it says
+        that there is one, not how sure it is. Boxes are kept by all but "deeplabcut"; "dlib" needs
+        one for each object.
     visibility : array-like of shape (n, n_keypoints) or None, default=None
         1 where a labelled keypoint is hidden, kept by "coco", "cvat" and "csv".
     category : str, default="object"
@@ -111,22 +115,24 @@ def save_annotations(
     if format not in _WRITERS:
         raise ValueError(f"format={format!r} is unknown; it may be one of {', '.join(_WRITERS)}.")
     path = Path(path)
-    content = _content(X, y, path.parent, visibility, category)
-    _write(path, _WRITERS[format](content))
+    if isinstance(X, pd.DataFrame) and "frame" in X and X["frame"].notna().any():
+        if format != "deeplabcut":
+            raise ValueError(
+                f"The format {format} names photographs; frames of a video are written by "
+                "'deeplabcut'."
+            )
+        names, points = _names_and_points(y, len(X))
+        text = tracked(X, names, points, _SCORER)
+    else:
+        text = _WRITERS[format](_content(X, y, path.parent, visibility, category))
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def _content(X: Any, y: Any, folder: Path, visibility: Any, category: str) -> _Content:
     """Check what is given, and group it by photograph."""
     paths, boxes = _paths_and_boxes(X)
-    keypoints = check_keypoints(y)
-    points = keypoints.values.reshape(len(keypoints.values), -1, 2)
-    names = keypoints.names or tuple(map(str, range(points.shape[1])))
-    if len(paths) != len(points):
-        raise ValueError(f"X has {len(paths)} rows, y has {len(points)}.")
-    halves = np.isnan(points[..., 0]) != np.isnan(points[..., 1])
-    if halves.any():
-        row, k = np.argwhere(halves)[0]
-        raise ValueError(f"Row {row} of y has only one coordinate of {names[k]!r}.")
+    names, points = _names_and_points(y, len(paths))
     hidden = np.zeros(points.shape[:2], dtype=bool)
     if visibility is not None:
         hidden = np.asarray(visibility) == 1
@@ -152,6 +158,19 @@ def _content(X: Any, y: Any, folder: Path, visibility: Any, category: str) -> _C
             )
         )
     return _Content(list(photographs.values()), names, category)
+
+
+def _names_and_points(y: Any, n_rows: int) -> tuple[tuple[str, ...], FloatArray]:
+    keypoints = check_keypoints(y)
+    points = keypoints.values.reshape(len(keypoints.values), -1, 2)
+    names = keypoints.names or tuple(map(str, range(points.shape[1])))
+    if n_rows != len(points):
+        raise ValueError(f"X has {n_rows} rows, y has {len(points)}.")
+    halves = np.isnan(points[..., 0]) != np.isnan(points[..., 1])
+    if halves.any():
+        row, k = np.argwhere(halves)[0]
+        raise ValueError(f"Row {row} of y has only one coordinate of {names[k]!r}.")
+    return names, points
 
 
 def _paths_and_boxes(X: Any) -> tuple[list[str], npt.NDArray[np.float64]]:
@@ -187,18 +206,6 @@ def _name(file: str, folder: Path) -> str:
         return Path(os.path.relpath(file, folder)).as_posix()
     except ValueError:  # on another drive
         return file
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file in one piece: whoever reads it meets the old one or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _coco(content: _Content) -> str:

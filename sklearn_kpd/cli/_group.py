@@ -1,0 +1,70 @@
+"""Errors and warnings as people at a command line want them: one line each."""
+
+import errno
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+# What a user can mend; the rest is a bug, and shows where it is. A loss that diverged is an
+# ArithmeticError, NotImplementedError a RuntimeError.
+_ERRORS = (ValueError, OSError, MemoryError, ImportError, ArithmeticError, RuntimeError)
+
+
+class Commands(click.Group):
+    """Turn errors that a user can mend into one line and exit code 1, and warnings into one."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                return super().invoke(ctx)
+            except (click.exceptions.Exit, click.Abort):
+                raise
+            except _ERRORS as error:
+                if getattr(error, "errno", None) == errno.EPIPE:
+                    raise  # nobody reads any more: click ends in silence
+                raise click.ClickException(_one_line(error) or type(error).__name__) from error
+
+
+def _one_line(text: Any) -> str:
+    return " ".join(str(text).split())
+
+
+def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning)):
+        return  # they speak to programmers
+    click.echo(f"Warning: {_one_line(message)}", err=True)
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow without the lines that it logs, unless it fails."""
+    with _held_back_stderr():
+        import keras
+
+        import sklearn_kpd.regressor  # noqa: F401
+
+        keras.distribution.list_devices()  # which logs that there is no GPU
+
+
+@contextmanager
+def _held_back_stderr() -> Iterator[None]:
+    """Hold back what C++ code writes to stderr, and let it out if the block fails."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        saved = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
