@@ -61,10 +61,17 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
+        return getattr(_import(_LAZY[name]), name)
     if name in _MODULES:
-        return importlib.import_module(f"sklearn_kpd.{name}")
+        return _import(f"sklearn_kpd.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _import(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except AttributeError as error:  # here it would say that the name does not exist
+        raise ImportError(f"{module} could not be imported: {error}") from error
 
 
 def __dir__() -> list[str]:

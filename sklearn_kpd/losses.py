@@ -1,5 +1,7 @@
 """Losses and Keras metrics that leave NaN in y out."""
 
+from sklearn_kpd._common import quiet  # noqa: F401, isort: skip
+
 from typing import Any
 
 import keras

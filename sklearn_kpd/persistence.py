@@ -1,5 +1,7 @@
 """Saving estimators to files that hold no code, and loading them without running any."""
 
+from sklearn_kpd._common import quiet  # noqa: F401, isort: skip
+
 import os
 import platform
 import random

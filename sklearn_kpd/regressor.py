@@ -1,5 +1,7 @@
 """KeypointRegressor: a Keras CNN that finds keypoints, as a scikit-learn regressor."""
 
+from sklearn_kpd._common import quiet  # noqa: F401, isort: skip
+
 import contextlib
 import copy
 import os

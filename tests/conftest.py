@@ -2,10 +2,14 @@
 
 import signal
 
+import hypothesis
 import matplotlib as mpl
 import pytest
 
 mpl.use("Agg")
+# A busy machine is no reason for a test to fail.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 from sklearn_kpd.datasets import make_faces
 

@@ -18,10 +18,13 @@ scikit-learn: parameters that are routed by a prefix, such as ``optimizer__learn
 from typing import Any
 
 import keras
-from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from sklearn_kpd._common.keras import PickledByKeras
+from sklearn_kpd._common.quiet import held_back_log
+
+with held_back_log():  # it imports TensorFlow, whatever backend Keras has
+    from scikeras.wrappers import BaseWrapper
 
 _PREFIXES = ("network", "loss", "optimizer", "callbacks", "compile", "fit")
 

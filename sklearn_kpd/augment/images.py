@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from sklearn_kpd.augment.augmentation import Augmentation
 
+from sklearn_kpd._common.html import gallery
+
 
 class AugmentedImages:
     """Images, and the augmentations to apply to each batch of them during training.
@@ -45,3 +47,16 @@ class AugmentedImages:
     def __repr__(self) -> str:
         count = len(self.augmentations)
         return f"AugmentedImages({len(self)} images, {count} augmentation{'s' * (count != 1)})"
+
+    def _repr_html_(self) -> str | None:
+        title = f"{len(self)} images, augmented in training; here as they are"
+        return gallery(title, self.images, map(_in_words, self.augmentations))
+
+
+def _in_words(augmentation: Any) -> str:
+    """Name what an augmentation draws, and from which ranges."""
+    words = [f"{name} {low:g} to {high:g}" for name, (low, high) in augmentation.ranges.items()]
+    if augmentation.flip:
+        words.append(f"flip with probability {augmentation.flip:g}")
+    words += [getattr(op, "name", type(op).__name__) for op in augmentation.ops]
+    return f"Augmentation: {', '.join(words) or 'none'}"

@@ -6,6 +6,8 @@ with pixels in 0..255, and returns (n, n_outputs) in network units (see
 :func:`sklearn_kpd.keypoints.to_units`).
 """
 
+from sklearn_kpd._common import quiet  # noqa: F401, isort: skip
+
 from collections.abc import Callable
 
 import keras

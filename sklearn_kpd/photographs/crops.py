@@ -1,11 +1,13 @@
 """Crops: objects in photographs on their way through a Pipeline, and how to find the way back."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
 
+from sklearn_kpd._common.html import gallery
 from sklearn_kpd.exceptions import PhotographError
 from sklearn_kpd.images import Array, DeferredImages
 from sklearn_kpd.keypoints import FloatArray
@@ -78,6 +80,33 @@ class Crops(DeferredImages):
 
     def __getitem__(self, rows: Any) -> Array:
         return self.pixels(rows)
+
+    def head(self, n: int = 5) -> "Crops":
+        """Crops of the first rows; no photograph is read.
+
+        Parameters
+        ----------
+        n : int, default=5
+            How many.
+
+        Returns
+        -------
+        Crops
+
+        Examples
+        --------
+        >>> from sklearn_kpd import CropTransformer
+        >>> from sklearn_kpd.datasets import make_faces
+        >>> X, y = make_faces(3, random_state=0)
+        >>> CropTransformer(size=48).fit_transform(list(X)).head(2)
+        Crops(2 crops of 48x48x1)
+
+        .. versionadded:: 0.2
+        """
+        first = copy.copy(self)
+        first.photographs = Photographs(self.photographs.sources[:n], self.photographs.boxes[:n])
+        first._areas = None
+        return first
 
     @property
     def paths(self) -> list[Any]:
@@ -273,6 +302,9 @@ class Crops(DeferredImages):
     def __repr__(self) -> str:
         height, width, channels = self.shape[1:]
         return f"Crops({len(self)} crops of {height}x{width}x{channels})"
+
+    def _repr_html_(self) -> str | None:
+        return gallery(f"{len(self)} crops", self)
 
 
 @contextmanager

@@ -89,6 +89,7 @@ while n_killed < 10:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_killed_at_random_moments_goes_on(kaggle_like, tmp_path):
     X, y = kaggle_like

@@ -236,6 +236,7 @@ def bases(kaggle_like):
     return [training.strip().encode(), test.encode()]
 
 
+@pytest.mark.slow
 def test_damaged_files_are_read_right_or_refused(bases, tmp_path, monkeypatch):
     n_read, n_refused = fuzz(tmp_path, monkeypatch, bases, n=300, seed=0)
     assert n_read > 40

@@ -182,6 +182,7 @@ def test_versions(load_changed):
         load_changed(lambda manifest: manifest["versions"].update(numpy="1.0", python="3.0"))
 
 
+@pytest.mark.slow
 def test_mutated_files_load_as_they_were_or_raise_an_error_of_ours():
     # In a process of its own, as the peak of memory that it looks at is that of a process.
     command = [sys.executable, "-m", "tests.persistence.fuzz", "--n", "200"]
