@@ -7,9 +7,11 @@ that pyproject.toml allows are tested. What would break:
   would be checked by hand. scikit-learn recommends the two to nobody but itself, and every
   package around it uses them.
 - ``_check_sample_weight``: weights of rows would be read by ``check_array``.
+- ``_safe_indexing``: rows of arrays, tables and lists would be taken by cases.
 """
 
+from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
-__all__ = ["HasMethods", "Interval", "StrOptions", "check_sample_weight"]
+__all__ = ["HasMethods", "Interval", "StrOptions", "check_sample_weight", "take_rows"]

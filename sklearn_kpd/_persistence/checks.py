@@ -13,6 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.ranges import OPERATIONS
 from sklearn_kpd.augment.transformer import AugmentBase
+from sklearn_kpd.conformal import ConformalKeypointRegressor
+from sklearn_kpd.keypoints import fitted_names
 from sklearn_kpd.regressor import KeypointRegressor
 
 _ATTRIBUTE = re.compile(r"(_[A-Za-z]\w*|[A-Za-z]\w*_)", re.ASCII)
@@ -42,6 +44,12 @@ LEARNT: dict[type[BaseEstimator], dict[str, Any]] = {
         "image_shape_": _ALWAYS,
         "n_features_in_": _ALWAYS,
         "augmentation_": _ALWAYS,
+    },
+    ConformalKeypointRegressor: {
+        "estimators_": _ALWAYS,
+        "scores_": _ALWAYS,
+        "folds_": _ALWAYS,
+        "keypoint_names_": _ALWAYS,
     },
 }
 # Those that a fit leaves behind for some X.
@@ -107,7 +115,7 @@ def check_consistency(estimator: BaseEstimator) -> None:
         estimator._validate_params()
     n_features = learnt.get("n_features_in_", 1)
     _require_fit(_is_integer(n_features) and n_features > 0, "n_features_in_")
-    if learnt and isinstance(estimator, (KeypointRegressor, AugmentBase)):
+    if learnt and isinstance(estimator, tuple(LEARNT)):
         _check_ours(estimator, learnt)
 
 
@@ -131,6 +139,9 @@ def _check_ours(estimator: Any, learnt: dict[str, Any]) -> None:
             f"{type(estimator).__name__} lacks or has by mistake the attributes {sorted(wrong)}: "
             "fit it, to the end"
         )
+    if isinstance(estimator, ConformalKeypointRegressor):
+        _check_conformal(estimator)
+        return
     _check_images(estimator)
     if isinstance(estimator, AugmentBase):
         _check_augmentation(estimator.augmentation_)
@@ -219,6 +230,27 @@ def _check_network(model: Any, image_shape: tuple[int, ...], n_outputs: int) -> 
     _require_fit(
         model.input_shape == (None, *image_shape) and model.output_shape == (None, n_outputs),
         "model_, by its shapes,",
+    )
+
+
+def _check_conformal(estimator: Any) -> None:
+    learnt, scores, folds = estimator.estimators_, estimator.scores_, estimator.folds_
+    _require_fit(
+        isinstance(learnt, list)
+        and len(learnt) > 0
+        and all(isinstance(item, BaseEstimator) for item in learnt),
+        "estimators_",
+    )
+    _require_fit(isinstance(scores, np.ndarray) and scores.ndim == 2, "scores_")
+    # NaN is not labelled; none is below 0
+    _require_fit(scores.dtype.kind == "f" and not (scores < 0).any(), "scores_")
+    _require_fit(
+        _is_array(folds, "i", (len(scores),)) and _within(folds, 0, len(learnt) - 1), "folds_"
+    )
+    names = estimator.keypoint_names_
+    _require_fit(
+        names == fitted_names(learnt[0]) and (names is None or len(names) == scores.shape[1]),
+        "keypoint_names_",
     )
 
 
