@@ -294,7 +294,7 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         Returns
         -------
         regions : ndarray of shape (n, k) or (n, k, 2, 2), float64
-            Radii of discs in pixels. With ``conformity_score="mahalanobis"``, matrices M of ellipses in
+            Radii of discs in pixels. Where the score is "mahalanobis", matrices M of ellipses in
             square pixels: those points z with ``(z - p) @ inv(M) @ (z - p) <= 1`` round the
             prediction p; the semi-axes are the roots of M's eigenvalues. Several coverages give a
             first axis of length m.
@@ -354,19 +354,21 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         """Rows to fit on and rows to calibrate on, once or for each fold."""
         names = np.arange(n_rows) if groups is None else np.asarray(groups)
         _, names = np.unique(names, return_inverse=True)
-        splitter = self.cv
-        if self.method == "split":
-            splitter = GroupShuffleSplit(
-                1, test_size=self.calibration_size, random_state=self.random_state
-            )
-        elif isinstance(splitter, Integral):
-            splitter = GroupKFold(splitter, shuffle=True, random_state=self.random_state)
         if len(np.unique(names)) < 2:
             raise ValueError(
                 "All rows are one group, so none can be held out for calibration: give more than "
                 "one photograph or group."
             )
-        folds = list(splitter.split(names, groups=names))
+        if self.method == "split":
+            splitter = GroupShuffleSplit(
+                1, test_size=self.calibration_size, random_state=self.random_state
+            )
+        elif isinstance(self.cv, Integral):
+            splitter = GroupKFold(self.cv, shuffle=True, random_state=self.random_state)
+        else:
+            splitter = self.cv
+        own = self.method == "cv+" and splitter is self.cv
+        folds = list(splitter.split(names, groups=None if own and groups is None else names))
         held_out = np.concatenate([calibration for _, calibration in folds])
         if len(np.unique(held_out)) < len(held_out):
             raise ValueError(
@@ -502,8 +504,9 @@ def _check_spread(points_std: FloatArray) -> None:
     wrong = ~(np.isfinite(points_std) & (points_std > 0)).all(axis=(1, 2))
     if wrong.any():
         raise ValueError(
-            f"The estimator predicts a standard deviation that is 0 or no number for row "
-            f"{np.flatnonzero(wrong)[0]}, by which nothing can be scaled: use conformity_score='distance'."
+            "The estimator predicts a standard deviation that is 0 or no number for row "
+            f"{np.flatnonzero(wrong)[0]}, by which nothing can be scaled: use "
+            "conformity_score='distance'."
         )
 
 

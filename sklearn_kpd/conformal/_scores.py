@@ -108,8 +108,8 @@ def conformal_quantile(scores: Any, coverage: float) -> FloatArray:
     --------
     >>> import numpy as np
     >>> from sklearn_kpd.conformal import conformal_quantile
-    >>> conformal_quantile(np.arange(1, 10), 0.9), conformal_quantile(np.arange(1, 9), 0.9)
-    (array(9.), array(inf))
+    >>> conformal_quantile(np.array([[3, 1], [1, 2], [2, np.nan], [4, np.nan]]), 0.8)
+    array([ 4., inf])
 
     .. versionadded:: 0.2
     """
