@@ -1,4 +1,4 @@
-"""Displays: look at labels, at augmentation, at training, at predicted keypoints and errors."""
+"""Displays: look at labels, augmentation, training, predicted keypoints, errors and regions."""
 
 from sklearn_kpd.inspection._augmentation import AugmentationDisplay
 from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
@@ -6,14 +6,18 @@ from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._history import HistoryDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
 from sklearn_kpd.inspection._missing import MissingLabelDisplay
+from sklearn_kpd.inspection._regions import CoverageDisplay, RegionDisplay, RiskCoverageDisplay
 from sklearn_kpd.inspection._report import evaluation_report
 
 __all__ = [
     "AugmentationDisplay",
+    "CoverageDisplay",
     "CumulativeErrorDisplay",
     "HistoryDisplay",
     "KeypointDisplay",
     "KeypointErrorDisplay",
     "MissingLabelDisplay",
+    "RegionDisplay",
+    "RiskCoverageDisplay",
     "evaluation_report",
 ]
