@@ -2,9 +2,11 @@
 
 import keras
 from keras import layers
+from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_kpd import AugmentSampler, AugmentTransformer, KeypointRegressor
+from sklearn_kpd.conformal import ConformalKeypointRegressor
 
 _ODD = "a keypoint is two columns, x and y: the check's y has an odd number of columns"
 _NO_ARRAY = (
@@ -13,6 +15,10 @@ _NO_ARRAY = (
 )
 
 EXPECTED_FAILURES = {
+    "ConformalKeypointRegressor": {
+        "check_regressor_multioutput": _ODD,
+        "check_supervised_y_2d": _ODD,
+    },
     "KeypointRegressor": {
         "check_regressor_multioutput": _ODD,
         "check_supervised_y_2d": _ODD,
@@ -64,6 +70,8 @@ def expected_failures(estimator):
         AugmentTransformer(image_shape=(1, -1)),
         AugmentTransformer(image_shape=(1, -1), noise=0.1, strength=0),
         AugmentSampler(image_shape=(1, -1)),
+        ConformalKeypointRegressor(LinearRegression()),
+        ConformalKeypointRegressor(LinearRegression(), method="cv+", cv=2),
     ],
     expected_failed_checks=expected_failures,
 )

@@ -50,6 +50,7 @@ LEARNT: dict[type[BaseEstimator], dict[str, Any]] = {
         "scores_": _ALWAYS,
         "folds_": _ALWAYS,
         "keypoint_names_": _ALWAYS,
+        "y_shape_": _ALWAYS,
     },
 }
 # Those that a fit leaves behind for some X.
@@ -247,7 +248,12 @@ def _check_conformal(estimator: Any) -> None:
     _require_fit(
         _is_array(folds, "i", (len(scores),)) and _within(folds, 0, len(learnt) - 1), "folds_"
     )
-    names = estimator.keypoint_names_
+    shape, names = estimator.y_shape_, estimator.keypoint_names_
+    n_axes = 2 if shape else 1
+    _require_fit(
+        _is_shape(shape) and math.prod(shape) == n_axes * scores.shape[1],
+        "y_shape_",
+    )
     _require_fit(
         names == fitted_names(learnt[0]) and (names is None or len(names) == scores.shape[1]),
         "keypoint_names_",

@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GroupKFold, GroupShuffleSplit
-from sklearn.utils import Tags, get_tags
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, check_cv
+from sklearn.utils import Tags, get_tags, indexable
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -38,6 +37,7 @@ from sklearn_kpd.keypoints import FloatArray, align, check_keypoints, fitted_nam
 from sklearn_kpd.metrics._scorers import name_predictions
 
 Folds = list[tuple[IntArray, IntArray]]
+_BY_GROUPS = (GroupKFold, GroupShuffleSplit)
 
 
 class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimator):
@@ -61,9 +61,9 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         coverage)`` in the worst case, and keeps about `coverage` in practice.
     calibration_size : float, default=0.2
         Share of the rows, or of the groups, that "split" calibrates on.
-    cv : int or splitter, default=5
-        Folds of "cv+". A number draws them at random; a splitter has to hold each row out at most
-        once.
+    cv : int, splitter or iterable, default=5
+        Folds of "cv+". A number draws them at random; a splitter, or pairs of rows to fit on and
+        to calibrate on, has to hold each row out at most once. None is 5.
     conformity_score : {"distance", "scaled", "mahalanobis"}, default="distance"
         What is calibrated. "distance": the distance of label and prediction; discs of one radius
         for each keypoint. "scaled": the distance over the standard deviation that the estimator
@@ -84,6 +84,14 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         Which of `estimators_` did not see the row.
     keypoint_names_ : tuple of str, or None
         Names of the keypoints, if y was a DataFrame that has them.
+    y_shape_ : tuple of int
+        Shape of what is predicted for one row.
+    n_features_in_ : int
+        Features that the estimator saw in fit, if it tells.
+    feature_names_in_ : ndarray of str
+        Names of the columns of X that the estimator saw in fit, if it tells.
+    image_shape_ : (int, int, int)
+        Height, width and channels of the images, if the estimator tells.
 
     See Also
     --------
@@ -124,7 +132,7 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         "estimator": [HasMethods(["fit", "predict"])],
         "method": [StrOptions({"split", "cv+"})],
         "calibration_size": [Interval(Real, 0, 1, closed="neither")],
-        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
+        "cv": ["cv_object"],
         "conformity_score": [StrOptions(set(SCORES))],
         "random_state": ["random_state"],
     }
@@ -161,7 +169,8 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         X : array-like, DataFrame or list
             What the estimator takes: images, or a table of photographs.
         y : DataFrame or array-like of shape (n, 2 * k) or (n, k, 2)
-            Keypoints in pixels, NaN where not labelled.
+            Keypoints in pixels, NaN where not labelled. Of single coordinates, (n,), the regions
+            are intervals, and radii half their lengths.
         sample_weight : array-like of shape (n,), default=None
             Weights of the rows, for the estimator's fit alone.
         groups : array-like of shape (n,), default=None
@@ -195,6 +204,7 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
                 f"X is {type(X).__name__}, whose rows cannot be held out: give the Pipeline that "
                 "makes it, with the regressor as its last step, as estimator, and X as it is."
             )
+        X, y = indexable(X, y)
         folds = self._folds(len(values), photographs_of(X) if groups is None else groups)
         learnt, held_out = [], []
         for training, calibration in folds:
@@ -266,7 +276,7 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
             raise ValueError(f"max_radius={max_radius!r} must be a number of pixels above 0.")
         found, regions = self._regions(X, coverage, joint)
         refused = largest_radius(regions) > max_radius
-        points = np.where(refused[..., np.newaxis], np.nan, found.reshape(*refused.shape, 2))
+        points = np.where(refused[..., np.newaxis], np.nan, found.reshape(*refused.shape, -1))
         return points.reshape(found.shape)
 
     def predict_region(
@@ -356,19 +366,19 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         _, names = np.unique(names, return_inverse=True)
         if len(np.unique(names)) < 2:
             raise ValueError(
-                "All rows are one group, so none can be held out for calibration: give more than "
-                "one photograph or group."
+                f"All rows are one group (n_samples={n_rows}), so none can be held out for "
+                "calibration: give more than one photograph or group."
             )
         if self.method == "split":
-            splitter = GroupShuffleSplit(
-                1, test_size=self.calibration_size, random_state=self.random_state
-            )
-        elif isinstance(self.cv, Integral):
-            splitter = GroupKFold(self.cv, shuffle=True, random_state=self.random_state)
+            share, seed = self.calibration_size, self.random_state
+            splits = GroupShuffleSplit(1, test_size=share, random_state=seed)
+        elif self.cv is None or isinstance(self.cv, Integral):
+            splits = GroupKFold(self.cv or 5, shuffle=True, random_state=self.random_state)
         else:
-            splitter = self.cv
-        own = self.method == "cv+" and splitter is self.cv
-        folds = list(splitter.split(names, groups=None if own and groups is None else names))
+            splits = check_cv(self.cv)
+        # a splitter of the user's warns of groups that it takes no notice of
+        given = names if groups is not None or isinstance(splits, _BY_GROUPS) else None
+        folds = list(splits.split(names, groups=given))
         held_out = np.concatenate([calibration for _, calibration in folds])
         if len(np.unique(held_out)) < len(held_out):
             raise ValueError(
@@ -403,12 +413,7 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         scores, names = [], fitted_names(learnt[0])
         for estimator, (X, y) in zip(learnt, held_out, strict=True):
             keypoints = align(check_keypoints(y), names)
-            if keypoints.values.shape[1] % 2:
-                raise ValueError(
-                    "y holds single coordinates, and a region needs an x and a y for each "
-                    "keypoint."
-                )
-            points, scales = self._points(estimator, X)
+            points, scales, y_shape = self._points(estimator, X)
             labels = comparable(estimator, keypoints.values)
             scores.append(keypoint_scores(labels.reshape(points.shape), points, scales))
         found = np.concatenate(scores)
@@ -422,22 +427,28 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         self.scores_ = found
         self.folds_ = np.repeat(np.arange(len(scores)), [len(part) for part in scores])
         self.keypoint_names_ = names
+        self.y_shape_ = y_shape
         return self
 
-    def _points(self, estimator: Any, X: Any) -> tuple[FloatArray, FloatArray]:
-        """What one estimator predicts, and the scale of its scores, both (n, k, 2)."""
+    def _points(self, estimator: Any, X: Any) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
+        """What one estimator predicts and the scale of its scores, (n, k, 2), and its own shape.
+
+        Single coordinates are points of a line, (n, 1, 1).
+        """
         points_std = None
         if SCORES[self.conformity_score]:
             # a search has no return_std of its own
-            found, std = getattr(estimator, "best_estimator_", estimator).predict(
-                X, return_std=True
-            )
-            points_std = np.asarray(std, np.float64).reshape(len(found), -1, 2)
-            _check_spread(points_std)
+            regressor = getattr(estimator, "best_estimator_", estimator)
+            found, points_std = regressor.predict(X, return_std=True)
         else:
             found = estimator.predict(X)
-        points = np.asarray(found, np.float64).reshape(len(found), -1, 2)
-        return points, scales_of(self.conformity_score, points_std, points.shape)
+        found = np.asarray(found, np.float64)
+        points = found.reshape(len(found), -1, min(found.ndim, 2))
+        if points_std is not None:
+            points_std = np.asarray(points_std, np.float64).reshape(points.shape)
+            _check_spread(points_std)
+        scales = scales_of(self.conformity_score, points_std, points.shape)
+        return points, scales, found.shape[1:]
 
     def _regions(self, X: Any, coverage: Any, joint: bool) -> tuple[FloatArray, FloatArray]:
         """Predictions in the shape that the estimator gives them, and their regions."""
@@ -445,11 +456,11 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         scores = row_maxima(self.scores_) if joint else self.scores_
         _warn_of_few_labels(scores, max(coverages), None if joint else self.keypoint_names_)
         found = [self._points(estimator, X) for estimator in self.estimators_]
-        points, scales = (np.stack(parts) for parts in zip(*found, strict=True))
+        points, scales = np.stack([p for p, _, _ in found]), np.stack([s for _, s, _ in found])
         centres, centre_scales, reach = reaches(scores, self.folds_, points, scales, coverages)
         regions = regions_of(self.conformity_score, reach, centre_scales)
-        shape = len(centres), *y_shape_of(self.estimators_[0], centres)
-        return centres.reshape(shape), regions[0] if np.ndim(coverage) == 0 else regions
+        centres = centres.reshape(len(centres), *self.y_shape_)
+        return centres, regions[0] if np.ndim(coverage) == 0 else regions
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "scores_")
@@ -465,9 +476,10 @@ def photographs_of(X: Any) -> Any:
     """Paths of the photographs, if X names them: rows of one belong together."""
     if hasattr(X, "columns"):
         return X["path"] if "path" in X.columns else None
-    if isinstance(X, np.ndarray) and X.ndim != 1:
+    one_dimension = isinstance(X, list | tuple) or len(getattr(X, "shape", ())) == 1
+    if not one_dimension or not all(isinstance(item, str | os.PathLike) for item in X):
         return None
-    return list(map(os.fspath, X)) if _are_paths(X) else None
+    return list(map(os.fspath, X))
 
 
 def comparable(estimator: Any, values: FloatArray) -> FloatArray:
@@ -477,15 +489,6 @@ def comparable(estimator: Any, values: FloatArray) -> FloatArray:
         return values
     row_schemes = nearest_scheme(~np.isnan(values), regressor.schemes_)
     return np.where(row_schemes[:, np.newaxis] == regressor._output_schemes, values, np.nan)
-
-
-def y_shape_of(estimator: Any, points: FloatArray) -> tuple[int, ...]:
-    """Shape of one row of what an estimator predicts."""
-    return getattr(last_step(estimator), "y_shape_", (2 * points.shape[1],))
-
-
-def _are_paths(X: Iterable[Any]) -> bool:
-    return all(isinstance(item, str | os.PathLike) for item in X)
 
 
 def _check_coverages(coverage: Any) -> list[float]:

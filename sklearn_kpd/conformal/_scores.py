@@ -191,14 +191,14 @@ def regions_of(score: str, reach: FloatArray, scales: FloatArray) -> FloatArray:
     axes = reach[..., np.newaxis] * scales
     if score != "mahalanobis":
         return axes[..., 0]
-    return np.where(np.eye(2, dtype=bool), axes[..., np.newaxis] ** 2, 0.0)
+    return np.where(np.eye(axes.shape[-1], dtype=bool), axes[..., np.newaxis] ** 2, 0.0)
 
 
 def largest_radius(regions: FloatArray) -> FloatArray:
     """Radius of each disc, or the longer semi-axis of each ellipse, (..., n, k)."""
     if regions.ndim < 4:
         return regions
-    return np.sqrt(regions[..., [0, 1], [0, 1]].max(axis=-1))
+    return np.sqrt(np.diagonal(regions, axis1=-2, axis2=-1).max(axis=-1))
 
 
 def _exact(coverage: float) -> Fraction:

@@ -295,17 +295,23 @@ def test_a_spread_of_nothing():
         frozen(X, y, conformity_score="scaled")
 
 
-def test_single_coordinates():
-    X, y = draw(20)
-    with pytest.raises(ValueError, match="single coordinates"):
-        ConformalKeypointRegressor(Given()).fit(X[:, :2], y[:, 0])
+@pytest.mark.parametrize("score", SCORES)
+def test_single_coordinates(score):
+    X, y = draw(60, 1)
+    X, y = X[:, [0, 2]], y[:, 0]
+    conformal = frozen(X, y, conformity_score=score)
+    found = conformal.predict(X, max_radius=1e6)
+    np.testing.assert_array_equal(found, X[:, 0])
+    radii = conformal.predict_region(X, 0.8)
+    half = np.sqrt(radii.ravel()) if score == "mahalanobis" else radii.ravel()
+    assert (abs(y - found) <= half).sum() == 49  # ceil(61 * 0.8)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("method", "jackknife"), ("calibration_size", 1.0), ("calibration_size", 0), ("cv", 1),
-        ("conformity_score", "l1"), ("estimator", "a name"),
+        ("cv", "five"), ("conformity_score", "l1"), ("estimator", "a name"),
     ],
 )  # fmt: skip
 def test_parameters_are_checked_at_fit(name, value):
@@ -456,7 +462,8 @@ def test_a_frozen_one_is_saved(tmp_path, faces):
     [
         ("estimators_", []), ("estimators_", ["model"]), ("scores_", np.zeros(3)),
         ("scores_", np.full((40, 2), -1.0)), ("scores_", [[1.0]]), ("folds_", np.ones(50, int)),
-        ("folds_", np.zeros(49, int)), ("keypoint_names_", ("nose", "chin")),
+        ("folds_", np.zeros(49, int)), ("y_shape_", (6,)), ("y_shape_", [4]),
+        ("keypoint_names_", ("nose", "chin")),
     ],
 )  # fmt: skip
 def test_what_was_learnt_has_to_fit_together(attribute, value):
