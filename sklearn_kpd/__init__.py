@@ -34,6 +34,7 @@ _LAZY = {
 }
 _MODULES = (
     "augment",
+    "conformal",
     "datasets",
     "exceptions",
     "images",

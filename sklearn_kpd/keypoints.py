@@ -155,6 +155,8 @@ def as_floats(y: ArrayLike) -> FloatArray:
     if isinstance(y, np.ma.MaskedArray):
         return np.ma.filled(y.astype(np.float64), np.nan)
     values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    if values.dtype.kind == "c":  # NumPy would drop the imaginary parts
+        raise ValueError("Complex data not supported.")
     if values.dtype == object:
         values = np.where(pd.isna(values), np.nan, values)
     return np.asarray(values, dtype=np.float64)

@@ -2,9 +2,11 @@
 
 import keras
 from keras import layers
+from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_kpd import AugmentSampler, AugmentTransformer, CropTransformer, KeypointRegressor
+from sklearn_kpd.conformal import ConformalKeypointRegressor
 from sklearn_kpd.photographs import BoxFinder
 
 _ODD = "a keypoint is two columns, x and y: the check's y has an odd number of columns"
@@ -14,6 +16,10 @@ _NO_ARRAY = (
 )
 
 EXPECTED_FAILURES = {
+    "ConformalKeypointRegressor": {
+        "check_regressor_multioutput": _ODD,
+        "check_supervised_y_2d": _ODD,
+    },
     "KeypointRegressor": {
         "check_regressor_multioutput": _ODD,
         "check_supervised_y_2d": _ODD,
@@ -119,6 +125,8 @@ def expected_failures(estimator):
         CropsOfTables(),
         BoxFinder(),
         FinderInTables(),
+        ConformalKeypointRegressor(LinearRegression()),
+        ConformalKeypointRegressor(LinearRegression(), method="cv+", cv=2),
     ],
     expected_failed_checks=expected_failures,
 )

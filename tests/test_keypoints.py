@@ -67,6 +67,7 @@ def test_one_dimension_is_a_single_coordinate():
         (np.zeros((3, 4, 2, 1)), "its shape is"),
         (np.array([[np.inf, 0]]), "infinity"),
         ([["a", "b"]], "not a number"),
+        ([[1.0 + 2.0j, 3.0]], "Complex data not supported"),
         (pd.DataFrame(np.zeros((1, 2)), columns=["a_x", "b_y"]), "'a_x', but none for the y"),
         (pd.DataFrame(np.zeros((1, 2)), columns=["a", "b"]), "name no x and y"),
     ],

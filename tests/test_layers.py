@@ -16,6 +16,7 @@ LAYERS = (
     ("networks", "model_selection", "metrics", "augment", "datasets", "photographs"),
     ("_inference", "_training", "inspection"),
     ("regressor",),
+    ("conformal",),
     ("_persistence",),
     ("persistence",),
     ("cli",),

@@ -14,6 +14,8 @@ from sklearn.pipeline import Pipeline
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.ranges import OPERATIONS
 from sklearn_kpd.augment.transformer import AugmentBase, AugmentTransformer
+from sklearn_kpd.conformal import ConformalKeypointRegressor
+from sklearn_kpd.keypoints import fitted_names
 from sklearn_kpd.photographs import BoxFinder, CropTransformer
 from sklearn_kpd.regressor import KeypointRegressor
 
@@ -47,6 +49,13 @@ LEARNT: dict[type[BaseEstimator], dict[str, Any]] = {
     },
     CropTransformer: {"frame_": _ALWAYS},
     BoxFinder: {"pipeline_": _ALWAYS},
+    ConformalKeypointRegressor: {
+        "estimators_": _ALWAYS,
+        "scores_": _ALWAYS,
+        "folds_": _ALWAYS,
+        "keypoint_names_": _ALWAYS,
+        "y_shape_": _ALWAYS,
+    },
 }
 # Those that a fit leaves behind for some X.
 _FOR_SOME_X = {"feature_names_in_"}
@@ -135,7 +144,9 @@ def _check_ours(estimator: Any, learnt: dict[str, Any]) -> None:
             f"{type(estimator).__name__} lacks or has by mistake the attributes {sorted(wrong)}: "
             "fit it, to the end"
         )
-    if isinstance(estimator, CropTransformer):
+    if isinstance(estimator, ConformalKeypointRegressor):
+        _check_conformal(estimator)
+    elif isinstance(estimator, CropTransformer):
         frame = estimator.frame_
         _require_fit(_is_shape(frame) and len(frame) == 2, "frame_")
     elif isinstance(estimator, BoxFinder):
@@ -239,6 +250,32 @@ def _check_network(model: Any, image_shape: tuple[int, ...], n_outputs: int) -> 
     _require_fit(
         model.input_shape == (None, *image_shape) and model.output_shape == (None, n_outputs),
         "model_, by its shapes,",
+    )
+
+
+def _check_conformal(estimator: Any) -> None:
+    learnt, scores, folds = estimator.estimators_, estimator.scores_, estimator.folds_
+    _require_fit(
+        isinstance(learnt, list)
+        and len(learnt) > 0
+        and all(isinstance(item, BaseEstimator) for item in learnt),
+        "estimators_",
+    )
+    _require_fit(isinstance(scores, np.ndarray) and scores.ndim == 2, "scores_")
+    # NaN is not labelled; none is below 0
+    _require_fit(scores.dtype.kind == "f" and not (scores < 0).any(), "scores_")
+    _require_fit(
+        _is_array(folds, "i", (len(scores),)) and _within(folds, 0, len(learnt) - 1), "folds_"
+    )
+    shape, names = estimator.y_shape_, estimator.keypoint_names_
+    n_axes = 2 if shape else 1
+    _require_fit(
+        _is_shape(shape) and math.prod(shape) == n_axes * scores.shape[1],
+        "y_shape_",
+    )
+    _require_fit(
+        names == fitted_names(learnt[0]) and (names is None or len(names) == scores.shape[1]),
+        "keypoint_names_",
     )
 
 

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_kpd import losses, networks
 from sklearn_kpd.augment import AugmentSampler, AugmentTransformer
+from sklearn_kpd.conformal import ConformalKeypointRegressor
 from sklearn_kpd.photographs import BoxFinder, CropTransformer
 from sklearn_kpd.regressor import KeypointRegressor
 
@@ -21,10 +22,11 @@ _ESTIMATORS: dict[str, type[BaseEstimator]] = {
     "sklearn_kpd.CropTransformer": CropTransformer,
     "sklearn_kpd.KeypointRegressor": KeypointRegressor,
     "sklearn_kpd.photographs.BoxFinder": BoxFinder,
+    "sklearn_kpd.conformal.ConformalKeypointRegressor": ConformalKeypointRegressor,
 }
 _SKLEARN_MODULES = (
-    "compose", "decomposition", "ensemble", "feature_selection", "gaussian_process", "impute",
-    "kernel_approximation", "linear_model", "multioutput", "neighbors", "pipeline",
+    "compose", "decomposition", "ensemble", "feature_selection", "frozen", "gaussian_process",
+    "impute", "kernel_approximation", "linear_model", "multioutput", "neighbors", "pipeline",
     "preprocessing", "random_projection", "svm", "tree",
 )  # fmt: skip
 

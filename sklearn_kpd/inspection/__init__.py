@@ -1,4 +1,4 @@
-"""Displays: look at labels, at augmentation, at training, at predicted keypoints and errors."""
+"""Displays: look at labels, augmentation, training, predicted keypoints, errors and regions."""
 
 from sklearn_kpd.inspection._augmentation import AugmentationDisplay
 from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
@@ -7,15 +7,19 @@ from sklearn_kpd.inspection._history import HistoryDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
 from sklearn_kpd.inspection._missing import MissingLabelDisplay
 from sklearn_kpd.inspection._photographs import PhotographDisplay
+from sklearn_kpd.inspection._regions import CoverageDisplay, RegionDisplay, RiskCoverageDisplay
 from sklearn_kpd.inspection._report import evaluation_report
 
 __all__ = [
     "AugmentationDisplay",
+    "CoverageDisplay",
     "CumulativeErrorDisplay",
     "HistoryDisplay",
     "KeypointDisplay",
     "KeypointErrorDisplay",
     "MissingLabelDisplay",
     "PhotographDisplay",
+    "RegionDisplay",
+    "RiskCoverageDisplay",
     "evaluation_report",
 ]

@@ -1,0 +1,123 @@
+"""Coverage and size of conformal regions on test faces of a network that is fixed.
+
+Takes a saved model, which must not have seen the test faces, a test file in Kaggle's format, and a
+CSV file with the labels of the test faces (columns ImageId and the 30 coordinates). The faces are
+predicted once; halves for calibration and for the test are drawn again and again.
+"""
+
+import argparse
+import time
+
+import numpy as np
+import pandas as pd
+
+import sklearn_kpd
+from sklearn_kpd import AugmentSampler
+from sklearn_kpd.conformal import conformal_quantile, keypoint_scores
+from sklearn_kpd.datasets import load_kaggle
+from sklearn_kpd.keypoints import columns_from_names, fitted_names
+
+COVERAGES = (0.8, 0.9, 0.95)
+SCORES = ("distance", "scaled", "mahalanobis")
+SHIFTS = {
+    "turned by up to 30°": {"rotation": (-30, 30)},
+    "noise": {"noise": (0.05, 0.1)},
+    "dark and flat": {"brightness": (-0.3, -0.2), "contrast": (0.4, 0.6)},
+    "a part hidden": {"cutout": (0.2, 0.3)},
+    "all of them": {
+        "rotation": (-30, 30), "noise": (0.05, 0.1), "brightness": (-0.3, -0.2),
+        "contrast": (0.4, 0.6), "cutout": (0.2, 0.3),
+    },
+}  # fmt: skip
+
+
+def scales(score, std):
+    if score == "distance":
+        return np.ones_like(std)
+    if score == "mahalanobis":
+        return std
+    return np.broadcast_to(np.sqrt(np.mean(std**2, axis=2, keepdims=True)), std.shape)
+
+
+def predicted(model, X, y):
+    """Labels, predictions and their standard deviations, (n, k, 2)."""
+    found, std = model.predict(X, return_std=True)
+    return [np.asarray(a, np.float64).reshape(len(X), -1, 2) for a in (y, found, std)]
+
+
+def measure(calibration, test, rows, score, coverage, *, joint):
+    """Coverage by keypoint or of faces, and mean radius, of one division of the rows."""
+    (known, others), odd = rows, []
+    for true, found, std in (calibration, test):
+        odd.append(keypoint_scores(true, found, scales(score, std)))
+    old, new = odd[0][known], odd[1][others]
+    if joint:
+        old, new = np.nanmax(old, axis=1, keepdims=True), np.nanmax(new, axis=1, keepdims=True)
+    reach = conformal_quantile(old, coverage)
+    # the radius of the disc that is as large
+    sizes = np.sqrt(np.prod(scales(score, test[2])[others], axis=2))
+    return (new <= reach).mean(axis=0), (reach * sizes).mean()
+
+
+def table(calibration, test, splits):
+    for joint in (False, True):
+        for score in SCORES:
+            for coverage in COVERAGES:
+                found = [
+                    measure(calibration, test, rows, score, coverage, joint=joint)
+                    for rows in splits
+                ]
+                kept = np.array([k for k, _ in found])
+                by_keypoint, by_split = kept.mean(axis=0), kept.mean(axis=1)
+                yield {
+                    "regions": "joint" if joint else "each",
+                    "score": score,
+                    "promised": coverage,
+                    "kept": by_split.mean(),
+                    "one split": by_split.std(),
+                    "worst": by_keypoint.min(),
+                    "best": by_keypoint.max(),
+                    "radius": np.mean([radius for _, radius in found]),
+                }
+
+
+def show(rows):
+    print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("test")
+    parser.add_argument("labels")
+    parser.add_argument("--splits", type=int, default=20)
+    options = parser.parse_args()
+
+    model = sklearn_kpd.load(options.model)
+    X = load_kaggle(options.test).data
+    y = pd.read_csv(options.labels)[columns_from_names(fitted_names(model))]
+    start = time.perf_counter()
+    test = predicted(model, X, y)
+    print(f"{len(X)} faces predicted in {time.perf_counter() - start:.0f} s")
+    orders = [np.random.default_rng(seed).permutation(len(X)) for seed in range(options.splits)]
+    splits = [(order[: len(X) // 2], order[len(X) // 2 :]) for order in orders]
+    show(table(test, test, splits))
+
+    print("\nCalibrated on faces as they are, tested on others:")
+    moved = {}
+    for name, shift in SHIFTS.items():
+        sampler = AugmentSampler(**shift, out_of_frame="keep", random_state=0)
+        X_moved, y_moved = (both[len(X) :] for both in sampler.fit_resample(X, y))
+        moved[name] = predicted(model, X_moved, y_moved)
+        print(f"\n{name}")
+        show(row for row in table(test, moved[name], splits) if row["promised"] == 0.9)
+
+    print("\nCalibrated and tested on a mixture: half the faces as they are, half of all kinds:")
+    kinds = [test] * len(moved) + list(moved.values())
+    drawn = np.random.default_rng(0).integers(len(kinds), size=len(X))
+    mixed = [np.stack([kinds[k][part][i] for i, k in enumerate(drawn)]) for part in range(3)]
+    show(row for row in table(mixed, mixed, splits) if row["promised"] == 0.9)
+
+
+if __name__ == "__main__":
+    main()
