@@ -19,8 +19,11 @@ NAMES = {
     "sklearn_kpd.augment": """
         AugmentSampler AugmentTransformer Augmentation AugmentedImages
     """,
+    "sklearn_kpd.conformal": """
+        ConformalKeypointRegressor conformal_quantile keypoint_scores labels_needed
+    """,
     "sklearn_kpd.datasets": """
-        load_annotations load_kaggle make_faces make_submission save_annotations
+        load_annotations load_kaggle make_faces make_submission requested_labels save_annotations
     """,
     "sklearn_kpd.exceptions": """
         AnnotationError BrokenFileError ChangedFileError DivergedError NewerFormatError
@@ -31,8 +34,9 @@ NAMES = {
         as_images grey_level_gain to_grey_levels
     """,
     "sklearn_kpd.inspection": """
-        AugmentationDisplay CumulativeErrorDisplay HistoryDisplay KeypointDisplay
-        KeypointErrorDisplay MissingLabelDisplay evaluation_report
+        AugmentationDisplay CoverageDisplay CumulativeErrorDisplay HistoryDisplay KeypointDisplay
+        KeypointErrorDisplay MissingLabelDisplay PhotographDisplay RegionDisplay
+        RiskCoverageDisplay evaluation_report
     """,
     "sklearn_kpd.keypoints": """
         COCO_KEYPOINTS IBUG_68 KAGGLE_KEYPOINTS Keypoints NAMED_KEYPOINTS WFLW_98 align
@@ -43,12 +47,13 @@ NAMES = {
         LOSSES MaskedHuber MaskedLoss MaskedMeanSquaredError MaskedWing PixelRMSE
     """,
     "sklearn_kpd.metrics": """
-        area_under_cumulative_error area_under_cumulative_error_scorer cumulative_error_curve
-        error_quantiles failure_rate keypoint_root_mean_squared_error make_keypoint_scorer
-        mean_absolute_error mean_squared_error neg_failure_rate neg_mean_absolute_error
-        neg_mean_squared_error neg_normalized_mean_error neg_root_mean_squared_error
-        normalized_errors normalized_mean_error percentage_correct_keypoints
-        percentage_correct_keypoints_scorer r2_score root_mean_squared_error
+        area_under_cumulative_error area_under_cumulative_error_scorer coverage_score
+        cumulative_error_curve error_quantiles failure_rate keypoint_root_mean_squared_error
+        make_coverage_scorer make_keypoint_scorer mean_absolute_error mean_squared_error
+        neg_failure_rate neg_mean_absolute_error neg_mean_squared_error neg_normalized_mean_error
+        neg_root_mean_squared_error normalized_errors normalized_mean_error
+        percentage_correct_keypoints percentage_correct_keypoints_scorer r2_score
+        root_mean_squared_error
     """,
     "sklearn_kpd.missing": """
         POLICIES apply_policy
@@ -63,7 +68,7 @@ NAMES = {
         load save
     """,
     "sklearn_kpd.photographs": """
-        CropTransformer Crops
+        BoxFinder CropTransformer Crops find_faces read_video write_video
     """,
     "sklearn_kpd.regressor": """
         KeypointRegressor

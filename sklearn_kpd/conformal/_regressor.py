@@ -341,6 +341,7 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         Returns
         -------
         float
+            1 is perfect, 0 what the column means reach.
         """
         found = name_predictions(self.predict(X), self, y)
         return metrics.r2_score(y, found, sample_weight=sample_weight)

@@ -163,6 +163,7 @@ class PhotographDisplay:
         Returns
         -------
         PhotographDisplay
+            The display, drawn.
         """
         photographs = check_photographs(X)
         rows = np.sort(np.concatenate(_groups(photographs)[:n_photographs]))
@@ -212,6 +213,7 @@ class PhotographDisplay:
         Returns
         -------
         PhotographDisplay
+            The display, drawn.
 
         Raises
         ------

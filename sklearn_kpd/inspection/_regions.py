@@ -142,6 +142,7 @@ class RegionDisplay:
         Returns
         -------
         RegionDisplay
+            The display, drawn.
         """
         if image_shape is None:
             image_shape = getattr(last_step(estimator), "image_shape_", None)
@@ -195,6 +196,7 @@ class RegionDisplay:
         Returns
         -------
         RegionDisplay
+            The display, drawn.
         """
         shown = np.arange(min(n_faces, len(X)))
         true = None if y_true is None else read_points(y_true, like=y_pred)[shown]
@@ -328,6 +330,7 @@ class CoverageDisplay:
         Returns
         -------
         CoverageDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -469,6 +472,7 @@ class RiskCoverageDisplay:
         Returns
         -------
         RiskCoverageDisplay
+            The display, drawn.
         """
         regions, found = estimator.predict_region(X, coverage, return_prediction=True)
         return cls.from_predictions(
@@ -511,6 +515,7 @@ class RiskCoverageDisplay:
         Returns
         -------
         RiskCoverageDisplay
+            The display, drawn.
         """
         _, labelled = in_regions(y_true, y_pred, regions)
         errors = np.linalg.norm(read_points(y_true, like=y_pred) - read_points(y_pred), axis=2)

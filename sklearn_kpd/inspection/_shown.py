@@ -23,6 +23,7 @@ def crops_of(X: Any, estimator: Any = None) -> Any:
     Returns
     -------
     Crops, or `X`
+        What the displays show.
     """
     if isinstance(X, Crops):
         return X

@@ -121,6 +121,7 @@ def overlaps(a: FloatArray, b: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (...)
+        Area of the intersection over that of the union, 0 to 1.
     """
     low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=-1)

@@ -92,6 +92,7 @@ class Crops(DeferredImages):
         Returns
         -------
         Crops
+            The first rows.
 
         Examples
         --------
