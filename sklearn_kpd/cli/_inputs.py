@@ -1,6 +1,7 @@
 """What files hold: Kaggle's images, annotated photographs, photographs, videos."""
 
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -210,7 +211,11 @@ def _boxes_of(data: Data, boxes: Path, images: Path | None) -> "DataFrame":
 def _find_faces(data: Data) -> "DataFrame":
     from sklearn_kpd.photographs import find_faces
 
-    faces = find_faces(data.X)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        faces = find_faces(data.X)
+    for warning in caught if len(faces) else ():
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     if not len(faces):
         raise click.ClickException(
             f"No face was found in {data.name}: give --boxes, or --whole where each photograph "

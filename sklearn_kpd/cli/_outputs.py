@@ -140,6 +140,8 @@ def draw(data: "Data", y_true: Any, y_pred: "DataFrame", path: Path) -> None:
         display = PhotographDisplay.from_predictions(
             data.X, y_true, y_pred, skeleton=data.skeleton, n_photographs=_MOST_SHOWN
         )
+        # a file is looked at larger than a figure on a page
+        display.figure_.set_size_inches(2 * display.figure_.get_size_inches())
     write_figure(display.figure_, path)
 
 
