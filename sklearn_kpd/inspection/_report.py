@@ -16,7 +16,9 @@ from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
 from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
 from sklearn_kpd.inspection._missing import MissingLabelDisplay
+from sklearn_kpd.inspection._regions import RegionDisplay
 from sklearn_kpd.keypoints import FloatArray, align, check_keypoints, columns_from_names
+from sklearn_kpd.metrics._coverage import in_regions
 from sklearn_kpd.metrics._landmarks import NORMALIZATIONS
 
 _N_RESAMPLES = 1000
@@ -30,6 +32,7 @@ def evaluation_report(
     title: str = "Evaluation",
     normalize: Any = None,
     threshold: float = 0.08,
+    regions: Any = None,
     n_faces: int = 24,
     image_shape: tuple[int, ...] | None = None,
     random_state: Any = None,
@@ -51,6 +54,12 @@ def evaluation_report(
         whichever leaves out fewer faces, or "bbox" if y has neither pair of keypoints.
     threshold : float, default=0.08
         Of the failure rate and of the area under the cumulative error curve.
+    regions : array-like of shape (n, k) or (n, k, 2, 2), default=None
+        Regions round `y_pred`, in its order, from `predict_region` of
+        :class:`~sklearn_kpd.conformal.ConformalKeypointRegressor`: how many labels they hold is
+        among the scores, and they are shown.
+
+        .. versionadded:: 0.2
     n_faces : int, default=24
         How many of the worst faces to show.
     image_shape : tuple of int, default=None
@@ -86,6 +95,8 @@ def evaluation_report(
     landmark = {"normalize": normalize, "keypoint_names": names}
     face_errors = metrics.normalized_errors(true, pred, **landmark)
 
+    held = None if regions is None else in_regions(y_true, y_pred, regions)
+
     def scores(rows: Any) -> list[float]:
         y, p = true[rows], pred[rows]
         errors = face_errors[rows]
@@ -97,6 +108,7 @@ def evaluation_report(
             100 * errors.mean(),
             100 * np.mean(errors > threshold),
             100 * np.mean(np.maximum(0, 1 - errors / threshold)),
+            *([] if held is None else _kept(*held, rows)),
         ]
 
     percent = f"{100 * threshold:g} %"
@@ -109,6 +121,11 @@ def evaluation_report(
         (f"Failure rate (above {percent})", "%"),
         (f"Area under the cumulative error curve up to {percent}", "%"),
     ]
+    if regions is not None:
+        labels += [
+            ("Labels in their regions", "%"),
+            ("Faces with all labels in their regions", "%"),
+        ]
     points = true.reshape(len(true), -1, 2)
     is_labelled = np.logical_not(np.isnan(points).any(axis=-1))
     labelled = np.flatnonzero(is_labelled.any(axis=1))
@@ -146,6 +163,15 @@ def evaluation_report(
             ),
         ),
     ]
+    if regions is not None:
+        pictures.append(
+            (
+                "Regions of the first faces: red where they do not hold the label",
+                lambda: RegionDisplay.from_predictions(
+                    X, y_true, y_pred, regions, n_faces=n_faces, image_shape=image_shape
+                ),
+            )
+        )
     template = jinja2.Environment(
         loader=jinja2.PackageLoader("sklearn_kpd.inspection", "."), autoescape=True
     ).get_template("report.html.jinja")
@@ -160,6 +186,13 @@ def evaluation_report(
         pictures=[(caption, _png(draw)) for caption, draw in pictures],
         n_resamples=_N_RESAMPLES,
     )
+
+
+def _kept(inside: Any, labelled: Any, rows: Any) -> list[float]:
+    """Share of the labels in their regions, and of the faces with all of them there, in %."""
+    inside, labelled = inside[rows], labelled[rows]
+    whole = (inside | ~labelled).all(axis=1)[labelled.any(axis=1)]
+    return [100 * inside[labelled].mean(), 100 * whole.mean()]
 
 
 def _usual_normalization(true: FloatArray, names: tuple[str, ...] | None) -> str:
