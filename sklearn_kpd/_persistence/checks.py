@@ -15,6 +15,7 @@ from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.ranges import OPERATIONS
 from sklearn_kpd.augment.transformer import AugmentBase, AugmentTransformer
 from sklearn_kpd.conformal import ConformalKeypointRegressor
+from sklearn_kpd.conformal._scores import SCORES
 from sklearn_kpd.keypoints import fitted_names
 from sklearn_kpd.photographs import BoxFinder, CropTransformer
 from sklearn_kpd.regressor import KeypointRegressor
@@ -55,6 +56,7 @@ LEARNT: dict[type[BaseEstimator], dict[str, Any]] = {
         "folds_": _ALWAYS,
         "keypoint_names_": _ALWAYS,
         "y_shape_": _ALWAYS,
+        "conformity_score_": _ALWAYS,
     },
 }
 # Those that a fit leaves behind for some X.
@@ -267,6 +269,7 @@ def _check_conformal(estimator: Any) -> None:
     _require_fit(
         _is_array(folds, "i", (len(scores),)) and _within(folds, 0, len(learnt) - 1), "folds_"
     )
+    _require_fit(estimator.conformity_score_ in list(SCORES), "conformity_score_")
     shape, names = estimator.y_shape_, estimator.keypoint_names_
     n_axes = 2 if shape else 1
     _require_fit(

@@ -86,6 +86,8 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         Names of the keypoints, if y was a DataFrame that has them.
     y_shape_ : tuple of int
         Shape of what is predicted for one row.
+    conformity_score_ : str
+        Score that was calibrated.
     n_features_in_ : int
         Features that the estimator saw in fit, if it tells.
     feature_names_in_ : ndarray of str
@@ -217,7 +219,8 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
     def calibrate(self, X: Any, y: Any) -> "ConformalKeypointRegressor":
         """Calibrate anew, on rows that the fitted estimator has not seen; nothing is trained.
 
-        Such as rows from another camera, for which the regions shall hold from now on.
+        Such as rows from another camera, for which the regions shall hold from now on, or for
+        another `conformity_score`.
 
         Parameters
         ----------
@@ -414,7 +417,7 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         scores, names = [], fitted_names(learnt[0])
         for estimator, (X, y) in zip(learnt, held_out, strict=True):
             keypoints = align(check_keypoints(y), names)
-            points, scales, y_shape = self._points(estimator, X)
+            points, scales, y_shape = predicted_points(estimator, X, self.conformity_score)
             labels = comparable(estimator, keypoints.values)
             scores.append(keypoint_scores(labels.reshape(points.shape), points, scales))
         found = np.concatenate(scores)
@@ -429,37 +432,19 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         self.folds_ = np.repeat(np.arange(len(scores)), [len(part) for part in scores])
         self.keypoint_names_ = names
         self.y_shape_ = y_shape
+        self.conformity_score_ = self.conformity_score
         return self
-
-    def _points(self, estimator: Any, X: Any) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
-        """What one estimator predicts and the scale of its scores, (n, k, 2), and its own shape.
-
-        Single coordinates are points of a line, (n, 1, 1).
-        """
-        points_std = None
-        if SCORES[self.conformity_score]:
-            # a search has no return_std of its own
-            regressor = getattr(estimator, "best_estimator_", estimator)
-            found, points_std = regressor.predict(X, return_std=True)
-        else:
-            found = estimator.predict(X)
-        found = np.asarray(found, np.float64)
-        points = found.reshape(len(found), -1, min(found.ndim, 2))
-        if points_std is not None:
-            points_std = np.asarray(points_std, np.float64).reshape(points.shape)
-            _check_spread(points_std)
-        scales = scales_of(self.conformity_score, points_std, points.shape)
-        return points, scales, found.shape[1:]
 
     def _regions(self, X: Any, coverage: Any, joint: bool) -> tuple[FloatArray, FloatArray]:
         """Predictions in the shape that the estimator gives them, and their regions."""
         coverages = _check_coverages(coverage)
         scores = row_maxima(self.scores_) if joint else self.scores_
         _warn_of_few_labels(scores, max(coverages), None if joint else self.keypoint_names_)
-        found = [self._points(estimator, X) for estimator in self.estimators_]
+        score = self.conformity_score_
+        found = [predicted_points(estimator, X, score) for estimator in self.estimators_]
         points, scales = np.stack([p for p, _, _ in found]), np.stack([s for _, s, _ in found])
         centres, centre_scales, reach = reaches(scores, self.folds_, points, scales, coverages)
-        regions = regions_of(self.conformity_score, reach, centre_scales)
+        regions = regions_of(score, reach, centre_scales)
         centres = centres.reshape(len(centres), *self.y_shape_)
         return centres, regions[0] if np.ndim(coverage) == 0 else regions
 
@@ -481,6 +466,28 @@ def photographs_of(X: Any) -> Any:
     if not one_dimension or not all(isinstance(item, str | os.PathLike) for item in X):
         return None
     return list(map(os.fspath, X))
+
+
+def predicted_points(
+    estimator: Any, X: Any, score: str
+) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
+    """What an estimator predicts and the scale of its scores, (n, k, 2), and its shape of a row.
+
+    Single coordinates are points of a line, (n, 1, 1).
+    """
+    points_std = None
+    if SCORES[score]:
+        # a search has no return_std of its own
+        regressor = getattr(estimator, "best_estimator_", estimator)
+        found, points_std = regressor.predict(X, return_std=True)
+    else:
+        found = estimator.predict(X)
+    found = np.asarray(found, np.float64)
+    points = found.reshape(len(found), -1, min(found.ndim, 2))
+    if points_std is not None:
+        points_std = np.asarray(points_std, np.float64).reshape(points.shape)
+        _check_spread(points_std)
+    return points, scales_of(score, points_std, points.shape), found.shape[1:]
 
 
 def comparable(estimator: Any, values: FloatArray) -> FloatArray:

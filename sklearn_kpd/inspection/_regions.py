@@ -288,7 +288,10 @@ class CoverageDisplay:
         ]
         ax.set(xlabel="Promised (%)", ylabel="Labels in their regions (%)")
         ax.grid(visible=True, alpha=0.3)
-        ax.legend(fontsize=7, ncols=1 + len(self.lines_) // 9)
+        if len(self.lines_) > 5:  # they would hide curves
+            ax.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+        else:
+            ax.legend(loc="lower right")
         return self
 
     @classmethod

@@ -19,8 +19,10 @@ from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
 from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
 from sklearn_kpd.inspection._missing import MissingLabelDisplay
+from sklearn_kpd.inspection._regions import RegionDisplay
 from sklearn_kpd.inspection._shown import crops_of
 from sklearn_kpd.keypoints import FloatArray, align, check_keypoints, columns_from_names
+from sklearn_kpd.metrics._coverage import in_regions
 from sklearn_kpd.metrics._landmarks import NORMALIZATIONS, share_of_area, share_of_failures
 
 _N_RESAMPLES = 1000
@@ -34,6 +36,7 @@ def evaluation_report(
     title: str = "Evaluation",
     normalize: ArrayLike | None = None,
     threshold: float = 0.08,
+    regions: Any = None,
     n_faces: int = 24,
     image_shape: tuple[int, ...] | None = None,
     random_state: RandomState = None,
@@ -55,6 +58,12 @@ def evaluation_report(
         whichever leaves out fewer faces, or "bbox" if y has neither pair of keypoints.
     threshold : float, default=0.08
         Of the failure rate and of the area under the cumulative error curve.
+    regions : array-like of shape (n, k) or (n, k, 2, 2), default=None
+        Regions round `y_pred`, in its order, from `predict_region` of
+        :class:`~sklearn_kpd.conformal.ConformalKeypointRegressor`: how many labels they hold is
+        among the scores, and they are shown.
+
+        .. versionadded:: 0.2
     n_faces : int, default=24
         How many of the worst faces to show.
     image_shape : tuple of int, default=None
@@ -104,6 +113,14 @@ def evaluation_report(
             )
         ),
     }
+    held = None
+    if regions is not None:
+        held = in_regions(y_true, y_pred, regions)
+        displays["Regions of the first faces: red where they do not hold the label"] = lambda: (
+            RegionDisplay.from_predictions(
+                X, y_true, y_pred, regions, n_faces=n_faces, image_shape=image_shape
+            )
+        )
     template = jinja2.Environment(
         loader=jinja2.PackageLoader("sklearn_kpd.inspection", "."), autoescape=True
     ).get_template("report.html.jinja")
@@ -121,6 +138,7 @@ def evaluation_report(
             np.flatnonzero(labelled.any(axis=1)),
             _normalization_in_words(normalize),
             check_random_state(random_state),
+            held,
         ),
         by_keypoint=_keypoint_rows(true, pred, labelled.sum(axis=0), names),
         pictures=[(caption, _png(draw)) for caption, draw in displays.items()],
@@ -136,6 +154,7 @@ def _score_rows(
     labelled: IntArray,
     normalization: str,
     rng: np.random.RandomState,
+    held: tuple[Any, Any] | None,
 ) -> list[dict[str, Any]]:
     """Rows of the table of scores: name, unit, value, and the ends of its interval."""
 
@@ -154,6 +173,7 @@ def _score_rows(
             metrics.mean_absolute_error(y, p),
             *metrics.error_quantiles(y, p, quantiles=(0.5, 0.95)),
             *(100 * share for share in shares),
+            *([] if held is None else _kept(*held, rows)),
         ]
 
     percent = f"{100 * threshold:g} %"
@@ -166,6 +186,11 @@ def _score_rows(
         (f"Failure rate (above {percent})", "%"),
         (f"Area under the cumulative error curve up to {percent}", "%"),
     ]
+    if held is not None:
+        labels += [
+            ("Labels in their regions", "%"),
+            ("Faces with all labels in their regions", "%"),
+        ]
     intervals = _intervals(scores, labelled, rng)
     return [
         {"name": name, "unit": unit, "value": value, "low": low, "high": high}
@@ -184,6 +209,13 @@ def _keypoint_rows(
         {"name": str(name).replace("_", " "), "rmse": error, "count": int(count)}
         for name, error, count in zip(names or range(len(rmse)), rmse, counts, strict=True)
     ]
+
+
+def _kept(inside: Any, labelled: Any, rows: Any) -> list[float]:
+    """Share of the labels in their regions, and of the faces with all of them there, in %."""
+    inside, labelled = inside[rows], labelled[rows]
+    whole = (inside | ~labelled).all(axis=1)[labelled.any(axis=1)]
+    return [100 * inside[labelled].mean(), 100 * whole.mean()]
 
 
 def _usual_normalization(true: FloatArray, names: tuple[str, ...] | None) -> str:

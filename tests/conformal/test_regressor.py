@@ -279,6 +279,15 @@ def test_calibrate_anew():
         folds.calibrate(X, y)
 
 
+def test_another_score_matters_when_it_is_calibrated():
+    X, y = draw(100)
+    conformal = ConformalKeypointRegressor(Given(), random_state=0).fit(X, y)
+    before = conformal.predict_region(X)
+    conformal.set_params(conformity_score="mahalanobis")
+    np.testing.assert_array_equal(conformal.predict_region(X), before)
+    assert conformal.calibrate(X, y).predict_region(X).shape == (100, 2, 2, 2)
+
+
 def test_a_fit_that_fails_leaves_what_was_fitted():
     X, y = draw(50)
     conformal = ConformalKeypointRegressor(Given(), random_state=0).fit(X, y)
@@ -463,7 +472,7 @@ def test_a_frozen_one_is_saved(tmp_path, faces):
         ("estimators_", []), ("estimators_", ["model"]), ("scores_", np.zeros(3)),
         ("scores_", np.full((40, 2), -1.0)), ("scores_", [[1.0]]), ("folds_", np.ones(50, int)),
         ("folds_", np.zeros(49, int)), ("y_shape_", (6,)), ("y_shape_", [4]),
-        ("keypoint_names_", ("nose", "chin")),
+        ("keypoint_names_", ("nose", "chin")), ("conformity_score_", "l1"),
     ],
 )  # fmt: skip
 def test_what_was_learnt_has_to_fit_together(attribute, value):

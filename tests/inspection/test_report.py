@@ -112,3 +112,20 @@ def test_few_faces_and_arrays(faces):
     assert "2 of the faces" in page
     with pytest.raises(ValueError, match="no labelled keypoint"):
         evaluation_report(X[:3], holes * np.nan, holes.fillna(0))
+
+
+@pytest.mark.parametrize("in_other_order", [False, True])
+def test_regions_are_counted_and_shown(faces, in_other_order):
+    X, y = faces
+    y_pred = y + 1
+    y_pred.iloc[:10, 0] += 4  # the first keypoint of ten faces of forty
+    regions = np.full((40, 15), 2.0)
+    regions[:, 1] = 0.5  # and the second one of all
+    if in_other_order:
+        y_pred, regions = y_pred[y.columns[::-1]], regions[:, ::-1]
+    page = evaluation_report(X, y, y_pred, regions=regions, n_faces=2, random_state=0)
+    row = page.partition("<td>Labels in their regions</td><td>")[2]
+    assert row.startswith(f"{100 * (1 - (10 + 40) / 600):.2f}</td>")
+    assert "<td>Faces with all labels in their regions</td><td>0.00</td>" in page
+    assert page.count("<img") == 5
+    assert "in their regions" not in evaluation_report(X, y, y_pred, n_faces=2)
