@@ -31,6 +31,8 @@ _KINDS = {
 }
 
 _BARE = re.compile(r"(?:column_)?(\d+)")
+# The usual way first, in which a name may end in anything.
+_USUAL = re.compile(r"(?P<name>.+)_(?P<kind>[A-Za-z]+)")
 _NAME_AND_KIND = re.compile(r"(?P<name>.*[^\s_.:/|-])[\s_.:/|-]+(?P<kind>[A-Za-z]+)")
 _NAME_AND_CAPITAL = re.compile(r"(?P<name>.*[^\W_A-Z])(?P<kind>[A-Z][a-z]*)")
 _NUMBER_AND_AXIS = re.compile(r"(?P<name>.*\d)(?P<kind>[xyv])")
@@ -39,7 +41,7 @@ _KIND_AT_NAME = re.compile(r"(?P<kind>[xyv](?=[A-Z\d])|[XYV](?=\d))(?P<name>.+)"
 
 # Conventions, the usual one first.
 _CONVENTIONS = (
-    (_NAME_AND_KIND, _NAME_AND_CAPITAL, _NUMBER_AND_AXIS),
+    (_USUAL, _NAME_AND_KIND, _NAME_AND_CAPITAL, _NUMBER_AND_AXIS),
     (_KIND_AND_NAME, _KIND_AT_NAME),
 )
 
