@@ -7,11 +7,12 @@ import matplotlib as mpl
 import pytest
 
 mpl.use("Agg")
+
+from sklearn_kpd.datasets import make_faces
+
 # A busy machine is no reason for a test to fail.
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
-
-from sklearn_kpd.datasets import make_faces
 
 
 @pytest.fixture(scope="session")
