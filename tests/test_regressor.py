@@ -433,7 +433,7 @@ def test_a_seeded_fit_leaves_op_determinism_off():
 # a fit that fails
 
 
-def interrupt(*_):
+def interrupt(*_, **__):
     raise KeyboardInterrupt
 
 

@@ -64,14 +64,16 @@ def _start_devices() -> None:
 
     Where there is a driver it is not started: processes that are forked later could not use it.
     """
-    if keras.backend.backend() == "tensorflow" and not _has_gpu():
-        import tensorflow as tf
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
 
+    if tf.test.is_built_with_cuda() and not _may_have_gpu():
         tf.config.list_physical_devices()
 
 
-def _has_gpu() -> bool:
-    """Whether TensorFlow will look for an NVIDIA GPU and may find one."""
+def _may_have_gpu() -> bool:
+    """Whether there is a driver of NVIDIA's, and TensorFlow may use it."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}:
         return False
     try:

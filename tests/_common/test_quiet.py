@@ -10,6 +10,7 @@ import pytest
 
 import sklearn_kpd
 from sklearn_kpd._common import quiet
+from sklearn_kpd._common.keras import IS_TENSORFLOW
 
 ROOT = Path(sklearn_kpd.__file__).parent
 LOG = [
@@ -130,3 +131,33 @@ def test_public_modules_import_keras_through_it():
             needed.append(path.relative_to(ROOT).as_posix())
             assert ast.unparse(imports[0]) == "from sklearn_kpd._common import quiet", path
     assert "losses.py" in needed
+
+
+@pytest.mark.skipif(not IS_TENSORFLOW, reason="devices of TensorFlow")
+@pytest.mark.parametrize(
+    ("cuda", "driver", "visible", "started"),
+    [
+        (True, False, None, True),
+        (True, True, None, False),
+        (True, True, "0", False),
+        (True, True, "-1", True),
+        (True, True, "", True),
+        (False, False, None, False),
+    ],
+)
+def test_no_driver_is_started(monkeypatch, cuda, driver, visible, started):
+    import tensorflow as tf
+
+    def load(name):
+        if not driver:
+            raise OSError(name)
+
+    calls = []
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(quiet.ctypes, "CDLL", load)
+    monkeypatch.setattr(tf.test, "is_built_with_cuda", lambda: cuda)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda: calls.append(1))
+    quiet._start_devices()
+    assert bool(calls) == started
