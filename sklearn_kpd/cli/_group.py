@@ -1,12 +1,7 @@
 """Errors and warnings as people at a command line want them: one line each."""
 
 import errno
-import os
-import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -43,28 +38,5 @@ def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> 
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow without the lines that it logs, unless it fails."""
-    with _held_back_stderr():
-        import keras
-
-        import sklearn_kpd.regressor  # noqa: F401
-
-        keras.distribution.list_devices()  # which logs that there is no GPU
-
-
-@contextmanager
-def _held_back_stderr() -> Iterator[None]:
-    """Hold back what C++ code writes to stderr, and let it out if the block fails."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
-        saved = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(saved, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+    """Import TensorFlow, before a command says what it does next: it takes seconds."""
+    import sklearn_kpd.regressor  # noqa: F401
