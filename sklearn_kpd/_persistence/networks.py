@@ -16,6 +16,7 @@ import numpy as np
 from sklearn_kpd import losses, networks
 from sklearn_kpd._inference.compiled import infer
 from sklearn_kpd._persistence.archive import is_plain
+from sklearn_kpd._persistence.estimators import public_name
 from sklearn_kpd._persistence.guards import check_backend, n_computed, no_larger_than
 from sklearn_kpd._persistence.keras_names import (
     ALLOWED,
@@ -70,6 +71,7 @@ class Trusted:
                 raise ValueError(f"trusted holds {item!r}; it may hold classes and functions.")
             for table, name in (
                 (self.by_name, full_name(item)),
+                (self.by_name, public_name(item) or full_name(item)),
                 (self.by_keras_name, keras.saving.get_registered_name(item)),
             ):
                 if table.setdefault(name, item) is not item:

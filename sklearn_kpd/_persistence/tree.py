@@ -23,6 +23,7 @@ from sklearn_kpd._persistence.checks import (
     learnt_attributes,
     restore_attributes,
 )
+from sklearn_kpd._persistence.estimators import public_name
 from sklearn_kpd._persistence.networks import (
     Trusted,
     full_name,
@@ -144,18 +145,21 @@ class Packer:
             raise _not_saveable(where, str(error)) from error
 
     def _write_estimator(self, value: BaseEstimator, where: str) -> dict[str, Any]:
+        kind = type(value)
+        name = known.name_of_estimator(kind)
+        if name is None and public_name(kind):
+            raise _not_saveable(where, _unchecked(kind.__name__))
         try:
             check_consistency(value)
         except ValueError as error:
             raise _not_saveable(where, str(error)) from error
         params = value.get_params(deep=False)
         params.pop(_LEFT_OUT, None)
-        kind = type(value)
         if kind is KeypointRegressor:
             params = self._with_callbacks_that_can_be_kept(params)
         return {
             "type": "estimator",
-            "name": known.name_of_estimator(kind) or full_name(kind),
+            "name": name or full_name(kind),
             "params": self._named(params, kind.__name__),
             "attributes": self._named(learnt_attributes(value), kind.__name__),
         }
@@ -360,6 +364,14 @@ def _make(kind: Callable[..., Any], options: dict[str, Any], *args: Any) -> Any:
 def _require_as_saved(fine: bool, found: str) -> None:
     if not fine:
         raise BrokenFileError(f"The file holds {found[:200]}, which saving never writes.")
+
+
+def _unchecked(name: str) -> str:
+    return (
+        f"{name} is not among the estimators of scikit-learn whose state is checked when it is "
+        f"loaded. A class of your own that derives from it ('class My{name}({name}): pass') is "
+        "saved, and loaded by whoever trusts it"
+    )
 
 
 def _not_saveable(where: str, reason: str) -> NotSaveableError:
