@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator
 
 from sklearn_kpd import __version__
 from sklearn_kpd._persistence.archive import read_archive, write_archive
+from sklearn_kpd._persistence.classes import Trusted
 from sklearn_kpd._persistence.guards import TENSORFLOW_VERSION
-from sklearn_kpd._persistence.networks import Trusted
 from sklearn_kpd._persistence.tree import Packer, Unpacker
 from sklearn_kpd.exceptions import (
     BrokenFileError,

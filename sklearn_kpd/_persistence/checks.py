@@ -94,7 +94,7 @@ def restore_attributes(estimator: BaseEstimator, attributes: dict[str, Any]) -> 
 def check_consistency(estimator: BaseEstimator) -> None:
     """Check parameters, and that all that was learnt fits together.
 
-    Of a class that is neither ours nor in the table of scikit-learn's, names are all that is known.
+    Of classes that are neither ours nor in the table of scikit-learn's, names alone are known.
 
     Raises
     ------

@@ -198,7 +198,14 @@ NAMES = frozenset(f"sklearn.{name}" for name in _LEARNT)
 _LINE = re.compile(r"\s*(\w+)(\??): (.+)")
 _FORM = re.compile(r"(\w+)(?:\[([\w,]+)\])?")
 # dtypes by their kinds; numbers have 4 or 8 bytes as floats, in this machine's order
-_KINDS = {"float": "f", "int": "iu", "number": "iuf", "bool": "b", "text": "UO", "values": "biufUO"}
+_KINDS = {
+    "float": "f",
+    "int": "iu",
+    "number": "iuf",
+    "bool": "b",
+    "text": "UO",
+    "values": "biufUO",
+}
 _TYPES: dict[str, tuple[type, ...]] = {
     "float": (float, np.floating),
     "int": (int, np.integer),

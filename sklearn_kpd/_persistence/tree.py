@@ -23,10 +23,9 @@ from sklearn_kpd._persistence.checks import (
     learnt_attributes,
     restore_attributes,
 )
+from sklearn_kpd._persistence.classes import Trusted, full_name
 from sklearn_kpd._persistence.estimators import public_name
 from sklearn_kpd._persistence.networks import (
-    Trusted,
-    full_name,
     pack_keras,
     pack_network,
     unpack_keras,

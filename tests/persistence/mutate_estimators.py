@@ -17,7 +17,12 @@ import numpy as np
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.dummy import DummyRegressor
-from sklearn.feature_selection import SelectKBest, SelectPercentile, VarianceThreshold, f_regression
+from sklearn.feature_selection import (
+    SelectKBest,
+    SelectPercentile,
+    VarianceThreshold,
+    f_regression,
+)
 from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.linear_model import BayesianRidge, LinearRegression, Ridge, RidgeCV
@@ -52,8 +57,9 @@ FITTED = [
     StandardScaler(), StandardScaler(with_std=False), GaussianRandomProjection(2), PCA(2),
     TruncatedSVD(2), SelectKBest(f_regression, k=2), SelectPercentile(f_regression),
     VarianceThreshold(), KNNImputer(n_neighbors=2), KNNImputer(add_indicator=True),
-    MissingIndicator(), SimpleImputer(), SimpleImputer(add_indicator=True), Nystroem(n_components=3),
-    RBFSampler(n_components=3), BayesianRidge(), BayesianRidge(compute_score=True),
+    MissingIndicator(), SimpleImputer(), SimpleImputer(add_indicator=True),
+    Nystroem(n_components=3), RBFSampler(n_components=3), BayesianRidge(),
+    BayesianRidge(compute_score=True),
     LinearRegression(), Ridge(), Ridge(solver="sag"), RidgeCV(), RidgeCV(store_cv_results=True),
     DummyRegressor(), MultiOutputRegressor(Ridge()), RegressorChain(LinearRegression()),
     TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
@@ -80,7 +86,8 @@ def fitted_files():
 
 
 def random_array(rng):
-    shape = [rng.choice([0, 1, 2, N_FEATURES, 4, 20, 200]) for _ in range(rng.choice([0, 1, 2, 3]))]
+    sizes = [0, 1, 2, N_FEATURES, 4, 20, 200]
+    shape = [rng.choice(sizes) for _ in range(rng.choice([0, 1, 2, 3]))]
     values = np.random.RandomState(rng.randrange(2**31)).normal(size=shape)
     values = values * rng.choice([0, 1, 3, 1e9, 1e300])
     with np.errstate(all="ignore"):
