@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str], *, follow_links: bool = True) -> Iterator[BinaryIO]:
     """Open a new file that takes the place of the old one once it is complete, on disk.
 
     Whatever happens, the old file is there, whole, or the new one is. A link is followed, and
@@ -19,6 +19,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ----------
     path : str or PathLike
         Where to. Its folder has to be there.
+    follow_links : bool, default=True
+        Whether a link at `path` stays, and what it points to is replaced, as fits a path that the
+        user has given. Under a name of our own choice a link is somebody else's, and is replaced.
+
+        .. versionadded:: 0.2
 
     Yields
     ------
@@ -42,8 +47,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ...     path.read_bytes()
     b'new'
     """
-    target = os.path.realpath(path)
-    mode = _mode(target)
+    target = os.path.realpath(path) if follow_links else os.path.abspath(path)
+    mode = None if os.path.islink(target) else _mode(target)
     temporary = f"{target}.{secrets.token_hex(8)}.tmp"
     try:
         with open(temporary, "xb") as file:

@@ -43,7 +43,11 @@ _LARGEST_NPY_HEADER = 512
 
 
 def write_archive(
-    path: str | os.PathLike[str], content: dict[str, Any], arrays: list[Array]
+    path: str | os.PathLike[str],
+    content: dict[str, Any],
+    arrays: list[Array],
+    *,
+    follow_links: bool = True,
 ) -> None:
     """Write a file in one step: whatever happens, the old one is there, or the new one.
 
@@ -55,6 +59,8 @@ def write_archive(
         What the manifest holds besides the format and the table of parts.
     arrays : list of ndarray
         Array i becomes the part ``i.npy``.
+    follow_links : bool, default=True
+        As for :func:`replacing`.
 
     Raises
     ------
@@ -74,7 +80,7 @@ def write_archive(
             },
         }
     )
-    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with replacing(path, follow_links=follow_links) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo(_MANIFEST), manifest)
         for name, data in parts.items():
             archive.writestr(zipfile.ZipInfo(name), data)
