@@ -111,7 +111,7 @@ def _describe(value: Any) -> Any:
     if isinstance(value, type) or hasattr(value, "__qualname__"):
         return _name(value)
     if hasattr(value, "get_config"):
-        return [_describe(type(value)), _describe(value.get_config())]
+        return [_describe(type(value)), _describe(_without_names(value.get_config()))]
     if type(value).__repr__ is not object.__repr__:
         return _ADDRESS.sub("", repr(value))
     plain = {
@@ -410,6 +410,7 @@ def _config_of(item: Any) -> Any:
 
 
 def _without_names(node: Any) -> Any:
+    """Leave out the names that Keras counts up."""
     if isinstance(node, list | tuple):
         return [_without_names(item) for item in node]
     if isinstance(node, dict):

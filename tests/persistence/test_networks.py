@@ -148,7 +148,7 @@ def test_a_network_takes_no_memory_that_the_file_does_not_bring(load_changed):
 )
 def test_nothing_is_computed_while_a_network_is_built(load_changed, node):
     """Keras carries out a call on numbers at once."""
-    with pytest.raises(BrokenFileError, match="calls a layer on something that is no tensor"):
+    with pytest.raises(BrokenFileError, match="calls a layer .* as Keras never writes it"):
         load_changed(
             lambda m: layer_of(m, "AveragePooling2D").update(
                 class_name="UpSampling2D", config={"size": [10**5, 10**5]}, inbound_nodes=[node],
