@@ -115,7 +115,7 @@ def _see_model(config: dict[str, Any], trusted: Trusted | None) -> _Seen:
             copied=seen.copied + values,
             calls=seen.calls * (1 + len(nodes)),
         )
-    _check_order(layers, sources)
+    _check_order(list(layers), sources)
     return total
 
 

@@ -324,10 +324,11 @@ def _checked(content: Any) -> dict[str, Any]:
     BrokenFileError
         If something is not.
     """
-    training = content.get("training")
+    training: Any = content.get("training")
     if content.keys() != {"training"} or not isinstance(training, dict):
         raise BrokenFileError("it holds no training")
-    history, callbacks = training.get("history"), training.get("callbacks")
+    history: Any = training.get("history")
+    callbacks: Any = training.get("callbacks")
     fine = (
         training.keys() == _FIELDS
         and type(training["seed"]) is int
