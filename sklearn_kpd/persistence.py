@@ -178,7 +178,7 @@ def _check_versions(versions: Any) -> None:
     if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
         raise BrokenFileError("The file does not say what versions it was saved with.")
     others = [
-        f"{name} {versions.get(name, '?')[:40]} (here {_VERSIONS[name]})"
+        f"{name} {_printable(versions.get(name, '?')[:40])} (here {_VERSIONS[name]})"
         for name in _COMPARED
         if versions.get(name) != _VERSIONS[name]
     ]
@@ -189,3 +189,8 @@ def _check_versions(versions: Any) -> None:
             OtherVersionWarning,
             stacklevel=3,
         )
+
+
+def _printable(text: str) -> str:
+    """Text from a file, which could bring commands to a terminal."""
+    return text if text.isprintable() else repr(text)

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler
 
 import sklearn_kpd
 from sklearn_kpd import AugmentTransformer, KeypointRegressor
@@ -312,7 +312,7 @@ def make_files():
     )
     small = X[:, ::8, ::8].reshape(16, -1)
     scaled = Pipeline(
-        [("scale", StandardScaler()), ("cnn", tiny_regressor(network__width=2, epochs=1))]
+        [("scale", MinMaxScaler(clip=True)), ("cnn", tiny_regressor(network__width=2, epochs=1))]
     )
     for estimator, images in (
         (tiny_regressor(network__width=2, epochs=1, optimizer="sgd"), X),
