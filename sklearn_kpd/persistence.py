@@ -48,7 +48,9 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     estimator : KeypointRegressor, AugmentTransformer, Pipeline or scikit-learn estimator
-        Fitted or not. Functions and classes of your own, such as a network, a layer, a loss or an
+        Fitted or not. Of scikit-learn's, scalers, encoders, imputers, feature selection,
+        projections, linear regression and what composes these; derive a class of your own from
+        others. Functions and classes of your own, such as a network, a layer, a loss or an
         imputer, are kept by name alone, and :func:`load` has to be given them. A `checkpoint_dir`
         is left out.
     path : str or PathLike
@@ -57,7 +59,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     NotSaveableError
-        If the estimator holds something that is neither plain data nor has a name: imgaug's
+        If the estimator is one of scikit-learn's whose state could not be checked, or holds
+        something that is neither plain data nor has a name: imgaug's
         operations, lambdas, caches. The message names it.
     OSError
         If the file cannot be written.
@@ -99,7 +102,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     """Load an estimator that :func:`save` has written, without running code from the file.
 
-    Only classes of this package, of scikit-learn and a list of Keras' are made; sizes and hashes
+    Only classes of this package and of lists of scikit-learn's and Keras' are made; sizes and hashes
     are checked before anything is parsed, and what was learnt has to fit together.
 
     Parameters
@@ -108,7 +111,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
         The file.
     trusted : iterable of classes and functions, default=()
         Your own ones that the file names, themselves and not their names: networks, layers,
-        losses, imputers. Nothing is imported for a file's sake.
+        losses, imputers; also other estimators of scikit-learn's that an older file holds.
+        Nothing is imported for a file's sake, and what these have learnt is not checked.
 
     Returns
     -------
