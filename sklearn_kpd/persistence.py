@@ -60,8 +60,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     ------
     NotSaveableError
         If the estimator is one of scikit-learn's whose state could not be checked, or holds
-        something that is neither plain data nor has a name: imgaug's
-        operations, lambdas, caches. The message names it.
+        something that is neither plain data nor has a name: imgaug's operations, lambdas, caches.
+        The message names it.
     OSError
         If the file cannot be written.
 
@@ -102,8 +102,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     """Load an estimator that :func:`save` has written, without running code from the file.
 
-    Only classes of this package and of lists of scikit-learn's and Keras' are made; sizes and hashes
-    are checked before anything is parsed, and what was learnt has to fit together.
+    Only classes of this package and of lists of scikit-learn's and Keras' are made; sizes and
+    hashes are checked before anything is parsed, and what was learnt has to fit together.
 
     Parameters
     ----------
