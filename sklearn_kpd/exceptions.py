@@ -34,7 +34,9 @@ class PersistenceError(ValueError):
     """An estimator cannot be saved, or a file cannot be loaded: the base of the others."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message[:1000])  # what is quoted from a file may be as long as it likes
+        # What is quoted from a file may be as long as it likes, and bring commands to a terminal.
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message[:1000])
+        super().__init__(line[:1000])
 
 
 class NotSaveableError(PersistenceError):

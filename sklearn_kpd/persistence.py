@@ -16,8 +16,8 @@ from sklearn.base import BaseEstimator
 
 from sklearn_kpd import __version__
 from sklearn_kpd._persistence.archive import read_archive, write_archive
+from sklearn_kpd._persistence.classes import Trusted
 from sklearn_kpd._persistence.guards import TENSORFLOW_VERSION
-from sklearn_kpd._persistence.networks import Trusted
 from sklearn_kpd._persistence.tree import Packer, Unpacker
 from sklearn_kpd.exceptions import (
     BrokenFileError,
@@ -50,7 +50,9 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     estimator : KeypointRegressor, AugmentTransformer, Pipeline or scikit-learn estimator
-        Fitted or not. Functions and classes of your own, such as a network, a layer, a loss or an
+        Fitted or not. Of scikit-learn's, scalers, encoders, imputers, feature selection,
+        projections, linear regression and what composes these; derive a class of your own from
+        others. Functions and classes of your own, such as a network, a layer, a loss or an
         imputer, are kept by name alone, and :func:`load` has to be given them. A `checkpoint_dir`
         is left out.
     path : str or PathLike
@@ -59,8 +61,9 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     NotSaveableError
-        If the estimator holds something that is neither plain data nor has a name: imgaug's
-        operations, lambdas, caches. The message names it.
+        If the estimator is one of scikit-learn's whose state could not be checked, or holds
+        something that is neither plain data nor has a name: imgaug's operations, lambdas, caches.
+        The message names it.
     OSError
         If the file cannot be written.
 
@@ -101,8 +104,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     """Load an estimator that :func:`save` has written, without running code from the file.
 
-    Only classes of this package, of scikit-learn and a list of Keras' are made; sizes and hashes
-    are checked before anything is parsed, and what was learnt has to fit together.
+    Only classes of this package and of lists of scikit-learn's and Keras' are made; sizes and
+    hashes are checked before anything is parsed, and what was learnt has to fit together.
 
     Parameters
     ----------
@@ -110,7 +113,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
         The file.
     trusted : iterable of classes and functions, default=()
         Your own ones that the file names, themselves and not their names: networks, layers,
-        losses, imputers. Nothing is imported for a file's sake.
+        losses, imputers; also other estimators of scikit-learn's that an older file holds.
+        Nothing is imported for a file's sake, and what these have learnt is not checked.
 
     Returns
     -------
@@ -180,7 +184,7 @@ def _check_versions(versions: Any) -> None:
     if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
         raise BrokenFileError("The file does not say what versions it was saved with.")
     others = [
-        f"{name} {versions.get(name, '?')[:40]} (here {_VERSIONS[name]})"
+        f"{name} {_printable(versions.get(name, '?')[:40])} (here {_VERSIONS[name]})"
         for name in _COMPARED
         if versions.get(name) != _VERSIONS[name]
     ]
@@ -191,3 +195,8 @@ def _check_versions(versions: Any) -> None:
             OtherVersionWarning,
             stacklevel=3,
         )
+
+
+def _printable(text: str) -> str:
+    """Text from a file, which could bring commands to a terminal."""
+    return text if text.isprintable() else repr(text)

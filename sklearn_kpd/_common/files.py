@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str], *, follow_links: bool = True) -> Iterator[BinaryIO]:
     """Open a new file that takes the place of the old one once it is complete, on disk.
 
     Whatever happens, the old file is there, whole, or the new one is. A link is followed, and
@@ -19,6 +19,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ----------
     path : str or PathLike
         Where to. Its folder has to be there.
+    follow_links : bool, default=True
+        Whether a link at `path` stays, and what it points to is replaced, as fits a path that the
+        user has given. Under a name of our own choice a link is somebody else's, and is replaced.
+
+        .. versionadded:: 0.2
 
     Yields
     ------
@@ -42,12 +47,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ...     path.read_bytes()
     b'new'
     """
-    with replacing_path(path, ".tmp") as temporary, open(temporary, "xb") as file:
+    with (
+        replacing_path(path, ".tmp", follow_links=follow_links) as temporary,
+        open(temporary, "xb") as file,
+    ):
         yield file
 
 
 @contextlib.contextmanager
-def replacing_path(path: str | os.PathLike[str], ending: str | None = None) -> Iterator[str]:
+def replacing_path(
+    path: str | os.PathLike[str], ending: str | None = None, *, follow_links: bool = True
+) -> Iterator[str]:
     """Do as :func:`replacing` for a library that opens its files itself.
 
     Parameters
@@ -56,6 +66,8 @@ def replacing_path(path: str | os.PathLike[str], ending: str | None = None) -> I
         Where to. Its folder has to be there.
     ending : str, optional
         Of the temporary file; by default that of `path`, by which many libraries go.
+    follow_links : bool, default=True
+        As for :func:`replacing`.
 
     Yields
     ------
@@ -67,8 +79,8 @@ def replacing_path(path: str | os.PathLike[str], ending: str | None = None) -> I
     OSError
         If the file cannot be written, or if `path` is there and is no regular file.
     """
-    target = os.path.realpath(path)
-    mode = _mode(target)
+    target = os.path.realpath(path) if follow_links else os.path.abspath(path)
+    mode = None if os.path.islink(target) else _mode(target)
     if ending is None:
         ending = os.path.splitext(target)[1]
     temporary = f"{target}.{secrets.token_hex(8)}{ending}"

@@ -35,12 +35,19 @@ _MANIFEST = "manifest.json"
 _PART = re.compile(r"\d{1,9}\.npy", re.ASCII)
 # JSON takes up to a hundredfold in memory; the manifest of a large network has 0.3 MB.
 _LARGEST_MANIFEST = 2**23
+# A list or an object takes a hundred bytes or more, once for each time that it is copied; the
+# manifest of a large network has some ten thousand.
+_MOST_CONTAINERS = 100_000
 # That of an array with two dimensions has 118 bytes.
 _LARGEST_NPY_HEADER = 512
 
 
 def write_archive(
-    path: str | os.PathLike[str], content: dict[str, Any], arrays: list[Array]
+    path: str | os.PathLike[str],
+    content: dict[str, Any],
+    arrays: list[Array],
+    *,
+    follow_links: bool = True,
 ) -> None:
     """Write a file in one step: whatever happens, the old one is there, or the new one.
 
@@ -52,6 +59,8 @@ def write_archive(
         What the manifest holds besides the format and the table of parts.
     arrays : list of ndarray
         Array i becomes the part ``i.npy``.
+    follow_links : bool, default=True
+        As for :func:`replacing`.
 
     Raises
     ------
@@ -71,7 +80,7 @@ def write_archive(
             },
         }
     )
-    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with replacing(path, follow_links=follow_links) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo(_MANIFEST), manifest)
         for name, data in parts.items():
             archive.writestr(zipfile.ZipInfo(name), data)
@@ -197,6 +206,8 @@ def parse_json(data: bytes) -> Any:
     ...
     sklearn_kpd.exceptions.BrokenFileError: manifest.json: the key 'a' is there twice
     """
+    if _n_containers(data) > _MOST_CONTAINERS:
+        raise BrokenFileError(f"{_MANIFEST} has more than {_MOST_CONTAINERS} lists and objects.")
     try:
         return json.loads(
             data.decode("utf-8"),
@@ -206,6 +217,11 @@ def parse_json(data: bytes) -> Any:
         )
     except (ValueError, RecursionError) as error:
         raise BrokenFileError(f"{_MANIFEST}: {error}") from error
+
+
+def _n_containers(data: bytes) -> int:
+    """Lists and objects in JSON, at most: brackets in text count too."""
+    return data.count(b"[") + data.count(b"{")
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -232,10 +248,11 @@ def _json_bytes(manifest: dict[str, Any]) -> bytes:
         data = json.dumps(manifest, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise NotSaveableError(f"The network's configuration is no JSON: {error}") from error
-    if len(data) > _LARGEST_MANIFEST:
+    if len(data) > _LARGEST_MANIFEST or _n_containers(data) > _MOST_CONTAINERS:
         raise NotSaveableError(
-            f"The parameters take {len(data)} bytes of JSON, and {_LARGEST_MANIFEST} is the "
-            "limit. Give long lists as arrays, or use joblib.dump."
+            f"The parameters take {len(data)} bytes of JSON with {_n_containers(data)} lists; "
+            f"{_LARGEST_MANIFEST} and {_MOST_CONTAINERS} are the limits. Give long lists as "
+            "arrays, or use joblib.dump."
         )
     return data
 

@@ -11,6 +11,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from sklearn_kpd._persistence.estimators import check_learnt
+from sklearn_kpd._persistence.known import name_of_object
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.ranges import OPERATIONS
 from sklearn_kpd.augment.transformer import AugmentBase, AugmentTransformer
@@ -105,7 +107,9 @@ def restore_attributes(estimator: BaseEstimator, attributes: dict[str, Any]) -> 
 
 
 def check_consistency(estimator: BaseEstimator) -> None:
-    """Check parameters, and for estimators of ours that all that was learnt fits together.
+    """Check parameters, and that all that was learnt fits together.
+
+    Of classes that are neither ours nor in the table of scikit-learn's, names alone are known.
 
     Raises
     ------
@@ -120,8 +124,10 @@ def check_consistency(estimator: BaseEstimator) -> None:
         )
     if hasattr(estimator, "_parameter_constraints"):
         estimator._validate_params()
+    _check_functions(estimator)
     n_features = learnt.get("n_features_in_", 1)
     _require_fit(_is_integer(n_features) and n_features > 0, "n_features_in_")
+    check_learnt(estimator, learnt)
     if learnt and isinstance(estimator, tuple(LEARNT)):
         _check_ours(estimator, learnt)
 
@@ -132,6 +138,14 @@ def _check_names(kind: type, names: Iterable[str]) -> None:
             raise ValueError(
                 f"{kind.__name__} has an attribute {name[:80]!r} that no fit gives it"
             )
+
+
+def _check_functions(estimator: BaseEstimator) -> None:
+    """Refuse to have a step of scikit-learn's call what has a name for another purpose."""
+    params = estimator.get_params(deep=False)
+    for name in ("func", "inverse_func"):
+        if params.get(name) is not None and name_of_object(params[name]):
+            raise ValueError(f"{name} of {type(estimator).__name__} is no function of X")
 
 
 def _attributes(estimator: BaseEstimator) -> dict[str, Any]:

@@ -5,8 +5,8 @@ Keras offers neither, so each backend has a way of its own. On others, networks 
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -54,20 +54,61 @@ def no_larger_than(n_elements: int) -> Iterator[None]:
         yield
 
 
-def n_computed(model: keras.Model, image_shape: tuple[int, ...]) -> float:
-    """Count about how many numbers a network computes for one image, without computing them."""
-    return _COUNTS[keras.backend.backend()](model, (1, *image_shape))
+class Cost(NamedTuple):
+    """About how many numbers a network computes for one image, and in how many operations."""
+
+    numbers: float
+    operations: float
 
 
-def _count_on_tensorflow(model: keras.Model, shape: tuple[int, ...]) -> float:
+def cost(model: keras.Model, image_shape: tuple[int, ...]) -> Cost:
+    """Count what a network computes for one image, without computing it.
+
+    Infinite where it cannot be counted.
+    """
+    return _COSTS[keras.backend.backend()](model, (1, *image_shape))
+
+
+def _cost_on_tensorflow(model: keras.Model, shape: tuple[int, ...]) -> Cost:
     # Without autograph, as Keras builds networks: it would write a file of Python.
     function = tf.function(lambda images: model(images, training=False), autograph=False)
     graph = function.get_concrete_function(tf.TensorSpec(shape, tf.float32)).graph
-    outputs = (item.shape for operation in graph.get_operations() for item in operation.outputs)
-    return sum(math.prod(size or 1 for size in item.as_list()) for item in outputs if item.rank)
+    found = [(_n_elements(item.outputs), item) for item in graph.get_operations()]
+    return Cost(
+        sum(numbers for numbers, _ in found),
+        sum(numbers * _operations_per_number(item) for numbers, item in found),
+    )
 
 
-def _count_on_jax(model: keras.Model, shape: tuple[int, ...]) -> float:
+def _n_elements(tensors: Iterable[Any]) -> float:
+    """Elements of the tensors of a graph; infinite where a size is not known."""
+    return sum(
+        math.prod(math.inf if size is None else size for size in tensor.shape.as_list())
+        if tensor.shape.rank is not None
+        else 0
+        if tensor.dtype in (tf.resource, tf.variant)
+        else math.inf
+        for tensor in tensors
+    )
+
+
+def _operations_per_number(item: Any) -> float:
+    """Operations of TensorFlow's that an element of its output takes, at most."""
+    kind = item.type
+    if "Call" in kind or "While" in kind or kind in ("If", "StatelessIf", "Case"):
+        return math.inf  # what is in there is not seen
+    if "Pool" in kind:
+        return math.prod(item.get_attr("ksize"))
+    if "Conv" in kind:
+        kernel = item.inputs[1].shape
+        return _n_elements(item.inputs[1:2]) / max(kernel[-1] or 1, 1) if kernel.rank else math.inf
+    if "MatMul" in kind or kind == "Einsum":
+        sizes = [_n_elements([tensor]) for tensor in item.inputs]
+        return 1 + math.prod(sizes) ** 0.5 / max(_n_elements(item.outputs), 1) ** 0.5
+    return 1
+
+
+def _cost_on_jax(model: keras.Model, shape: tuple[int, ...]) -> Cost:
     import jax
 
     def call(images: Any) -> Any:
@@ -76,7 +117,9 @@ def _count_on_jax(model: keras.Model, shape: tuple[int, ...]) -> float:
 
     image = jax.ShapeDtypeStruct(shape, np.float32)
     costs = jax.jit(call).lower(image).cost_analysis() or {}
-    return costs.get("bytes accessed", math.inf) / _BYTES_OF_A_NUMBER
+    return Cost(
+        costs.get("bytes accessed", math.inf) / _BYTES_OF_A_NUMBER, costs.get("flops", math.inf)
+    )
 
 
 @contextlib.contextmanager
@@ -116,4 +159,4 @@ _BEFORE_VARIABLES = {
     "jax": _before_variables_of_jax,
     "tensorflow": _before_variables_of_tensorflow,
 }
-_COUNTS = {"jax": _count_on_jax, "tensorflow": _count_on_tensorflow}
+_COSTS = {"jax": _cost_on_jax, "tensorflow": _cost_on_tensorflow}

@@ -1,8 +1,6 @@
 """The classes and functions that a file may name without being trusted, besides Keras' own."""
 
 import importlib
-from collections.abc import Iterable
-from types import ModuleType
 from typing import Any
 
 import keras
@@ -11,6 +9,7 @@ from sklearn import feature_selection
 from sklearn.base import BaseEstimator
 
 from sklearn_kpd import losses, networks
+from sklearn_kpd._persistence.estimators import NAMES, public_name
 from sklearn_kpd.augment import AugmentSampler, AugmentTransformer
 from sklearn_kpd.conformal import ConformalKeypointRegressor
 from sklearn_kpd.photographs import BoxFinder, CropTransformer
@@ -24,12 +23,6 @@ _ESTIMATORS: dict[str, type[BaseEstimator]] = {
     "sklearn_kpd.photographs.BoxFinder": BoxFinder,
     "sklearn_kpd.conformal.ConformalKeypointRegressor": ConformalKeypointRegressor,
 }
-_SKLEARN_MODULES = (
-    "compose", "decomposition", "ensemble", "feature_selection", "frozen", "gaussian_process",
-    "impute", "kernel_approximation", "linear_model", "multioutput", "neighbors", "pipeline",
-    "preprocessing", "random_projection", "svm", "tree",
-)  # fmt: skip
-
 # Classes and functions that may be the value of a parameter.
 _CALLBACKS = ("EarlyStopping", "ReduceLROnPlateau", "TerminateOnNaN")  # which write no files
 _NUMBERS = (
@@ -55,7 +48,7 @@ OBJECTS: dict[str, Any] = {
 
 
 def estimator(name: str) -> Any:
-    """Find one of our estimators, or one of scikit-learn's public ones, or None.
+    """Find one of our estimators, or one of scikit-learn's whose state is checked, or None.
 
     Examples
     --------
@@ -64,7 +57,10 @@ def estimator(name: str) -> Any:
     <class 'sklearn.impute._base.SimpleImputer'>
     >>> known.estimator("sklearn.impute._base.SimpleImputer")
     """
-    return _ESTIMATORS.get(name) or _sklearn_class(name)
+    if name not in NAMES:
+        return _ESTIMATORS.get(name)
+    module, _, class_name = name.rpartition(".")
+    return vars(importlib.import_module(module)).get(class_name)
 
 
 def name_of_estimator(kind: type[BaseEstimator]) -> str | None:
@@ -72,28 +68,10 @@ def name_of_estimator(kind: type[BaseEstimator]) -> str | None:
     for name, known in _ESTIMATORS.items():
         if kind is known:
             return name
-    public = ".".join([*kind.__module__.split(".")[:2], kind.__name__])
-    return public if _sklearn_class(public) is kind else None
+    public = public_name(kind)
+    return public if public is not None and estimator(public) is kind else None
 
 
 def name_of_object(item: Any) -> str | None:
     """Name of a class or a function in `OBJECTS`, or None."""
     return next((name for name, known in OBJECTS.items() if known is item), None)
-
-
-def _sklearn_class(name: str) -> Any:
-    package, _, rest = name.partition(".")
-    module_name, _, class_name = rest.partition(".")
-    if package != "sklearn" or module_name not in _SKLEARN_MODULES:
-        return None
-    module = importlib.import_module(f"sklearn.{module_name}")
-    return getattr(module, class_name) if class_name in _public_names(module) else None
-
-
-def _public_names(module: ModuleType) -> Iterable[str]:
-    """Names that a module of scikit-learn exports; without ``__all__``, the classes in it."""
-    return getattr(module, "__all__", None) or [
-        name
-        for name, item in vars(module).items()
-        if isinstance(item, type) and item.__module__ == module.__name__
-    ]

@@ -7,21 +7,17 @@ class that it names has to be on the lists in `keras_names`, one of ours, or one
 trusts; and no variable is made that is larger than what the file has for it.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 
-from sklearn_kpd import losses, networks
 from sklearn_kpd._inference.compiled import infer
 from sklearn_kpd._persistence.archive import is_plain
-from sklearn_kpd._persistence.guards import check_backend, n_computed, no_larger_than
-from sklearn_kpd._persistence.keras_names import (
-    ALLOWED,
-    with_private_names,
-    with_public_names,
-)
+from sklearn_kpd._persistence.classes import Trusted
+from sklearn_kpd._persistence.configs import check_config
+from sklearn_kpd._persistence.guards import check_backend, cost, no_larger_than
+from sklearn_kpd._persistence.keras_names import with_private_names, with_public_names
 from sklearn_kpd._training.state import (
     restore_training_state,
     training_state,
@@ -31,78 +27,12 @@ from sklearn_kpd.exceptions import (
     BrokenFileError,
     NotSaveableError,
     PersistenceError,
-    UntrustedTypeError,
 )
 from sklearn_kpd.images import Array
 
-_OURS = (
-    losses.MaskedMeanSquaredError,
-    losses.MaskedHuber,
-    losses.MaskedWing,
-    losses.PixelRMSE,
-    networks.SpatialSoftArgmax,
-)
-# Keras' own marks for what is no class.
-_NO_CLASSES = ("__keras_tensor__", "__slice__", "__ellipsis__")
-# A network that computes more numbers for an image, 256 MB, may be meant to; it is not tried.
-_LARGEST_TRIAL = 2**26
-
-
-class Trusted:
-    """The classes and functions that a file may name, besides Keras' own.
-
-    Parameters
-    ----------
-    trusted : iterable of classes and functions
-        Those of the caller.
-
-    Raises
-    ------
-    ValueError
-        If two have one name, or one has no name.
-    """
-
-    def __init__(self, trusted: Iterable[Any] = ()) -> None:
-        self.by_name: dict[str, Any] = {}
-        self.by_keras_name: dict[str, Any] = {}
-        for item in trusted:
-            if not hasattr(item, "__qualname__"):
-                raise ValueError(f"trusted holds {item!r}; it may hold classes and functions.")
-            for table, name in (
-                (self.by_name, full_name(item)),
-                (self.by_keras_name, keras.saving.get_registered_name(item)),
-            ):
-                if table.setdefault(name, item) is not item:
-                    raise ValueError(f"trusted holds two objects of the name {name}.")
-
-    def get(self, name: str) -> Any:
-        """Find a class or a function by its module and name.
-
-        Raises
-        ------
-        UntrustedTypeError
-            If it is not among them.
-        """
-        if name not in self.by_name:
-            raise UntrustedTypeError(_untrusted(name))
-        return self.by_name[name]
-
-    def knows(self, registered: Any) -> bool:
-        """Whether an object that Keras has registered is one of them, or one of ours."""
-        return any(registered is item for item in (*_OURS, *self.by_keras_name.values()))
-
-
-def full_name(item: Any) -> str:
-    """Module and name of a class or a function.
-
-    Examples
-    --------
-    >>> from collections import OrderedDict
-    >>> from sklearn_kpd._persistence.networks import full_name
-    >>> full_name(OrderedDict)
-    'collections.OrderedDict'
-    """
-    return f"{item.__module__}.{item.__qualname__}"
+# A network that computes more numbers for an image, 256 MB, or takes more operations, some
+# seconds, may be meant to; it is not tried.
+_MOST_NUMBERS, _MOST_OPERATIONS = 2**26, 2**31
 
 
 def pack_network(model: keras.Model) -> tuple[dict[str, Any], list[Array]]:
@@ -210,7 +140,8 @@ def _trial_run(model: keras.Model) -> None:
     """Run a network on a black image, if that is a small thing to do."""
     shape = model.input_shape[1:]
     try:
-        if n_computed(model, shape) <= _LARGEST_TRIAL:
+        asked = cost(model, shape)
+        if asked.numbers <= _MOST_NUMBERS and asked.operations <= _MOST_OPERATIONS:
             infer(model, np.zeros((1, *shape), np.float32))
     except Exception as error:  # of layers with odd settings, nearly anything
         raise BrokenFileError(
@@ -225,83 +156,4 @@ def _fits(value: Array, variable: keras.Variable) -> bool:
     integers = value.dtype.kind in "iu" and variable.dtype.startswith(("int", "uint"))
     return str(value.dtype) == variable.dtype or (
         integers and np.array_equal(value.astype(variable.dtype), value)
-    )
-
-
-def check_config(node: Any, trusted: Trusted | None) -> None:
-    """Walk a configuration and refuse what could reach beyond the allowed classes.
-
-    Parameters
-    ----------
-    node : dict, list, str, number or None
-        What Keras has written, or somebody else.
-    trusted : Trusted or None
-        None before saving: classes and functions of the user's are fine.
-
-    Raises
-    ------
-    UntrustedTypeError
-        For a class or a function that is neither allowed nor trusted.
-    BrokenFileError
-        For a call without a tensor, which Keras would carry out at once.
-    """
-    if isinstance(node, str):
-        # Keras takes any string for the name of what has been registered under it.
-        _check_registered(node, trusted)
-    elif isinstance(node, (list, tuple)):
-        for item in node:
-            check_config(item, trusted)
-    elif isinstance(node, dict):
-        if "class_name" in node:
-            _check_class(node, trusted)
-        calls = node.get("inbound_nodes", [])
-        if not isinstance(calls, list) or not all(map(_is_call_on_tensor, calls)):
-            raise BrokenFileError("The network calls a layer on something that is no tensor.")
-        for item in node.values():
-            check_config(item, trusted)
-
-
-def _check_class(node: dict[str, Any], trusted: Trusted | None) -> None:
-    module, name, registered = (node.get(k) for k in ("module", "class_name", "registered_name"))
-    if name in _NO_CLASSES:
-        return
-    if name == "function":
-        registered = node.get("config")
-    if not str(name).startswith("__"):  # __lambda__ and the like, which Keras looks at first
-        if isinstance(registered, str) and _check_registered(registered, trusted):
-            return
-        if str(name) in ALLOWED.get(str(module), ()) and registered in (None, name):
-            return
-        if trusted is None and not str(module).startswith("keras"):
-            return
-    full = f"{module}.{name}" if module else str(name)
-    if trusted is None:
-        raise UntrustedTypeError(f"{full} is not among the classes that a file may name.")
-    raise UntrustedTypeError(_untrusted(full))
-
-
-def _check_registered(name: str, trusted: Trusted | None) -> bool:
-    """Whether Keras knows something by a name; it then has to be trusted."""
-    item = keras.saving.get_registered_object(name, trusted and trusted.by_keras_name)
-    if item is None:
-        return False
-    if trusted is not None and not trusted.knows(item):
-        raise UntrustedTypeError(_untrusted(name))
-    return True
-
-
-def _is_call_on_tensor(node: Any) -> bool:
-    return isinstance(node, dict) and _has_tensor([node.get("args"), node.get("kwargs")])
-
-
-def _has_tensor(node: Any) -> bool:
-    if isinstance(node, dict):
-        return node.get("class_name") == "__keras_tensor__" or any(map(_has_tensor, node.values()))
-    return isinstance(node, (list, tuple)) and any(map(_has_tensor, node))
-
-
-def _untrusted(name: str) -> str:
-    return (
-        f"{name[:200]!r} is neither a class that is known to be safe nor one that you trust. If "
-        "it is yours, pass the class or the function itself: load(path, trusted=[...])."
     )

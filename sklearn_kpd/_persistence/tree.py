@@ -23,9 +23,9 @@ from sklearn_kpd._persistence.checks import (
     learnt_attributes,
     restore_attributes,
 )
+from sklearn_kpd._persistence.classes import Trusted, full_name
+from sklearn_kpd._persistence.estimators import public_name
 from sklearn_kpd._persistence.networks import (
-    Trusted,
-    full_name,
     pack_keras,
     pack_network,
     unpack_keras,
@@ -56,6 +56,8 @@ class Packer:
 
     def __init__(self) -> None:
         self.arrays: list[Array] = []
+        # Those that were met, kept so that no other gets their id.
+        self._random_states: dict[int, tuple[dict[str, Any], np.random.RandomState]] = {}
 
     def pack(self, value: Any, where: str) -> Any:
         """Tree of a value.
@@ -122,13 +124,17 @@ class Packer:
         state: Any = value.get_state(legacy=False)
         if state["bit_generator"] != "MT19937":
             raise _not_saveable(where, f"it is a RandomState on {state['bit_generator']}")
-        return {
+        if id(value) in self._random_states:
+            return self._random_states[id(value)][0]
+        node = {
             "type": "random_state",
             "key": self._part(state["state"]["key"]),
             "pos": int(state["state"]["pos"]),
             "has_gauss": int(state["has_gauss"]),
             "gauss": float(state["gauss"]),
         }
+        self._random_states[id(value)] = node, value
+        return node
 
     def _write_augmentation(self, value: Augmentation, where: str) -> dict[str, Any]:
         return {"type": "augmentation", "fields": self._named(vars(value), where)}
@@ -144,25 +150,28 @@ class Packer:
             raise _not_saveable(where, str(error)) from error
 
     def _write_estimator(self, value: BaseEstimator, where: str) -> dict[str, Any]:
+        kind = type(value)
+        name = known.name_of_estimator(kind)
+        if name is None and public_name(kind):
+            raise _not_saveable(where, _unchecked(kind.__name__))
         try:
             check_consistency(value)
         except ValueError as error:
             raise _not_saveable(where, str(error)) from error
         params = value.get_params(deep=False)
         params.pop(_LEFT_OUT, None)
-        kind = type(value)
         if kind is KeypointRegressor:
             params = self._with_callbacks_that_can_be_kept(params)
         return {
             "type": "estimator",
-            "name": known.name_of_estimator(kind) or full_name(kind),
+            "name": name or full_name(kind),
             "params": self._named(params, kind.__name__),
             "attributes": self._named(learnt_attributes(value), kind.__name__),
         }
 
     def _with_callbacks_that_can_be_kept(self, params: dict[str, Any]) -> dict[str, Any]:
         """Leave callbacks out that a file cannot hold: predictions go without them."""
-        n_arrays = len(self.arrays)
+        n_arrays, random_states = len(self.arrays), dict(self._random_states)
         try:
             self.pack(params["callbacks"], "callbacks of KeypointRegressor")
         except NotSaveableError as error:
@@ -175,6 +184,7 @@ class Packer:
             params = {n: v for n, v in params.items() if n.partition("__")[0] != "callbacks"}
         finally:
             del self.arrays[n_arrays:]
+            self._random_states = random_states
         return params
 
     def _write_object(self, value: Any, where: str) -> dict[str, Any]:
@@ -234,6 +244,7 @@ class Unpacker:
     def __init__(self, arrays: dict[str, Array], trusted: Trusted) -> None:
         self.arrays = arrays
         self.trusted = trusted
+        self._random_states: dict[str, tuple[Any, np.random.RandomState]] = {}
 
     def unpack(self, node: Any) -> Any:
         """Value of a tree.
@@ -312,7 +323,12 @@ class Unpacker:
     def _read_random_state(
         self, key: Any, pos: Any, has_gauss: Any, gauss: Any
     ) -> np.random.RandomState:
-        key = self._read_array(key)
+        numbers = pos, has_gauss, gauss
+        if isinstance(key, str) and key in self._random_states:  # one that several steps share
+            met, random_state = self._random_states[key]
+            _require_as_saved(numbers == met, "a RandomState in two states")
+            return random_state
+        part, key = key, self._read_array(key)
         _require_as_saved(
             key.shape == (624,) and key.dtype == np.uint32, "another key of a RandomState"
         )
@@ -320,6 +336,7 @@ class Unpacker:
         _require_as_saved(has_gauss in (0, 1) and type(gauss) is float, "another RandomState")
         random_state = np.random.RandomState()
         random_state.set_state(("MT19937", key, pos, has_gauss, gauss))
+        self._random_states[part] = numbers, random_state
         return random_state
 
     def _read_scalar(self, part: Any) -> Any:
@@ -360,6 +377,14 @@ def _make(kind: Callable[..., Any], options: dict[str, Any], *args: Any) -> Any:
 def _require_as_saved(fine: bool, found: str) -> None:
     if not fine:
         raise BrokenFileError(f"The file holds {found[:200]}, which saving never writes.")
+
+
+def _unchecked(name: str) -> str:
+    return (
+        f"{name} is not among the estimators of scikit-learn whose state is checked when it is "
+        f"loaded. A class of your own that derives from it ('class My{name}({name}): pass') is "
+        "saved, and loaded by whoever trusts it"
+    )
 
 
 def _not_saveable(where: str, reason: str) -> NotSaveableError:

@@ -144,6 +144,12 @@ class Run:
         """Go on where a training that was killed has left its checkpoint, if there is one."""
         if self.checkpoint is None:
             return self
+        if self.checkpoint.history and (
+            self.deterministic_seed not in (None, self.checkpoint.seed)
+            or len(self.checkpoint.history["loss"]) > self.epochs
+        ):
+            self.checkpoint.forget("holds this training with another seed, or more epochs", 5)
+            return self
         history = {name: list(values) for name, values in self.checkpoint.history.items()}
         return replace(self, seed=self.checkpoint.seed, history=history)
 

@@ -2,7 +2,7 @@
 
 import warnings
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 
@@ -87,7 +87,8 @@ def train(
         callbacks.append(AveragedWeights())
     before = training_state(model) if run.goes_on else None
     if run.checkpoint is not None:
-        run.checkpoint.restore(model, callbacks)
+        if not run.checkpoint.restore(model, callbacks):
+            run = replace(run, history={})
         callbacks.append(run.checkpoint)
     try:
         with (

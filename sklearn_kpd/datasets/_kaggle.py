@@ -59,7 +59,8 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False, cache: bool = Tru
     cache : bool, default=True
         Keep what was read in the folder ``sklearn_kpd`` of
         :func:`scikit-learn's data home <sklearn.datasets.get_data_home>`, so that the next time
-        the same content is there at once. The four newest files are kept.
+        the same content is there at once. An entry that somebody else has made, or changed, is
+        made anew. The four newest files are kept.
 
     Returns
     -------
@@ -106,7 +107,8 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False, cache: bool = Tru
     # The key is the hash of the very bytes that are parsed: a file that changes in the meantime
     # cannot leave a wrong entry. BLAKE2 is fast without special instructions, too.
     digest = hashlib.blake2b(content, digest_size=32).hexdigest()
-    arrays = cached(f"kaggle-{_CACHE_FORM}-{kind}-{digest}", make) if cache else make()
+    key = f"kaggle-{_CACHE_FORM}-{kind}-{digest}"
+    arrays = cached(key, make, content) if cache else make()
     data, target = arrays["data"], None
     if "target" in arrays:
         target = pd.DataFrame(arrays["target"], columns=columns_from_names(KAGGLE_KEYPOINTS))

@@ -1,3 +1,5 @@
+import copy
+import functools
 import os
 import subprocess
 import sys
@@ -11,11 +13,13 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_kpd import AugmentTransformer, metrics
+from sklearn_kpd import AugmentTransformer, KeypointRegressor, metrics
 from sklearn_kpd._training.checkpoints import fingerprint
+from sklearn_kpd.exceptions import DivergedError
 from sklearn_kpd.losses import MaskedHuber
 from tests._training.test_stopping import PressCtrlC
 from tests.helpers import assert_same_weights, tiny_network, tiny_regressor
+from tests.persistence.fuzz import HOSTILE_VALUES, places, put_together, take_apart
 
 OPTIONS = {"epochs": 6, "batch_size": 8, "patience": 2}
 
@@ -173,6 +177,19 @@ def test_what_goes_on_by_itself_leaves_no_files(faces, tmp_path):
     assert not os.listdir(tmp_path)
 
 
+def enclosing(number):
+    return lambda x: x * number
+
+
+def schedule(rate):
+    return keras.optimizers.schedules.ExponentialDecay(1e-3, 10, rate)
+
+
+class Plain:
+    def __init__(self, value):
+        self.value = value
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
@@ -182,6 +199,32 @@ def test_what_goes_on_by_itself_leaves_no_files(faces, tmp_path):
         (np.arange(3), np.arange(3.0), False),
         (np.array([1.0, np.nan]), np.array([np.nan, 1.0]), False),
         (MaskedHuber(2.0), MaskedHuber(2.0), True),
+        ({"b", "a"}, {"a", "b"}, True),
+        ({"b"}, {"a"}, False),
+        ({"b": 1}, {"b": True}, False),
+        (1, True, False),
+        (lambda x: x + 1, lambda x: x + 2, False),
+        (lambda x: x + 1, lambda x: x + 1, True),
+        (lambda x: np.sin(x), lambda x: np.cos(x), False),
+        (enclosing(1), enclosing(2), False),
+        (
+            functools.partial(tiny_network, width=2),
+            functools.partial(tiny_network, width=3),
+            False,
+        ),
+        (functools.partial(tiny_network, width=2), functools.partial(tiny_network, width=2), True),
+        (keras.initializers.HeNormal(1), keras.initializers.HeNormal(1), True),
+        (keras.initializers.HeNormal(1), keras.initializers.HeNormal(2), False),
+        (schedule(0.9), schedule(0.9), True),
+        (schedule(0.9), schedule(0.8), False),
+        (keras.optimizers.SGD(schedule(0.9)), keras.optimizers.SGD(schedule(0.9)), True),
+        (keras.optimizers.SGD(schedule(0.9)), keras.optimizers.SGD(schedule(0.8)), False),
+        (np.array([1, "a"], object), np.array([1, "a"], object), True),
+        (np.array([1, "a"], object), np.array([1, "b"], object), False),
+        (Plain(1), Plain(1), True),
+        (Plain(1), Plain(2), False),
+        (np.random.RandomState(1), np.random.RandomState(1), True),
+        (np.random.RandomState(1), np.random.RandomState(2), False),
         (MaskedHuber(2.0), MaskedHuber(3.0), False),
         (tiny_network, tiny_network, True),
         (tiny_network, make, False),
@@ -201,3 +244,133 @@ def test_fingerprint_tells_images_apart():
     found = {fingerprint(x, None) for x in (images, others, images[:, :2], images.astype(float))}
     assert len(found) == 4
     assert fingerprint(images[::-1], None) in found
+
+
+def altered_contents(manifest, parts):
+    """A checkpoint with one thing after the other changed, hashes right."""
+    for number in range(len(places(manifest["training"]))):
+        for value in [HOSTILE_VALUES[(7 * number + i) % len(HOSTILE_VALUES)] for i in range(2)]:
+            changed = copy.deepcopy(manifest)
+            container, key = places(changed["training"])[number]
+            container[key] = value
+            yield f"{key}={str(value)[:30]!r}", put_together(changed, parts)
+        changed = copy.deepcopy(manifest)
+        container, key = places(changed["training"])[number]
+        del container[key]
+        yield f"without {key}", put_together(changed, parts)
+    for name in parts:
+        less = {n: part for n, part in parts.items() if n != name}
+        yield f"without {name}", put_together(manifest, less)
+    names = sorted(parts)
+    yield (
+        "parts in another order",
+        put_together(
+            manifest, dict(zip(names, [parts[name] for name in reversed(names)], strict=True))
+        ),
+    )
+    yield "training=[]", put_together({**manifest, "training": []}, parts)
+    yield "more", put_together({**manifest, "more": 1}, parts)
+
+
+@pytest.mark.slow
+def test_whatever_is_altered_starts_anew(faces, tmp_path):
+    """Or goes on, where the change is a number that may have been; nothing else is raised."""
+    run_altered(faces, tmp_path, 1)
+
+
+def test_what_is_altered_starts_anew(faces, tmp_path):
+    run_altered(faces, tmp_path, 13)
+
+
+def run_altered(faces, tmp_path, every):
+    X, y = faces[0][:16, ::8, ::8], faces[1][:16] / 8
+    options = {"epochs": 3, "batch_size": 8, "verbose": 0, "network__width": 2}
+    with pytest.warns(UserWarning, match="interrupted"):
+        tiny_regressor(
+            checkpoint_dir=tmp_path, callbacks=[PressCtrlC(2, 0)], patience=2, **options
+        ).fit(X, y)
+    (path,) = tmp_path.iterdir()
+    manifest, parts = take_apart(path.read_bytes())
+    anew = 0
+    for done, data in list(altered_contents(manifest, parts))[::every]:
+        path.write_bytes(data)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                fitted = tiny_regressor(checkpoint_dir=tmp_path, patience=2, **options).fit(X, y)
+            except Exception as error:
+                raise AssertionError(done) from error
+        anew += any("starts anew" in str(item.message) for item in caught)
+        assert all(len(v) <= 3 for v in fitted.history_.values()), done
+    assert anew
+
+
+def test_another_network_of_the_same_name_starts_anew(faces, tmp_path):
+    """What a function makes may depend on what the fingerprint does not see."""
+    X, y = faces
+    units = [3]
+
+    def network(image_shape, n_outputs):
+        images = keras.Input(image_shape)
+        x = keras.layers.Flatten()(keras.layers.AveragePooling2D(32)(images))
+        x = keras.layers.Dense(units[0])(x)
+        return keras.Model(images, keras.layers.Dense(n_outputs)(x))
+
+    with pytest.warns(UserWarning, match="interrupted"):
+        make_of(network, tmp_path, callbacks=[PressCtrlC(2, 1)]).fit(X, y)
+    units[0] = 4
+    with pytest.warns(UserWarning, match="another network.*starts anew"):
+        fitted = make_of(network, tmp_path).fit(X, y)
+    assert len(fitted.history_["loss"]) == 4
+    assert not os.listdir(tmp_path)
+
+
+def make_of(network, folder, **options):
+    return KeypointRegressor(
+        network,
+        epochs=4,
+        batch_size=8,
+        verbose=0,
+        random_state=0,
+        checkpoint_dir=folder,
+        **options,
+    )
+
+
+def test_a_training_that_diverges_says_so(faces, tmp_path):
+    """The loss of the first epoch, of one step, is a number; what is validated is none."""
+    X, y = faces
+    options = {
+        "optimizer": "sgd", "learning_rate": 1e30, "learning_rate_schedule": "constant",
+        "batch_size": 64, "epochs": 4, "weight_average": 0.0,
+    }  # fmt: skip
+    for folder in (None, tmp_path):
+        with pytest.raises(DivergedError):
+            tiny_regressor(checkpoint_dir=folder, **options).fit(X, y)
+
+
+def test_files_of_others_stay(faces, tmp_path):
+    X, y = faces
+    interrupt(tmp_path, X, y)
+    (path,) = tmp_path.iterdir()
+    temporary = tmp_path / f"{path.name}.{'0' * 16}.tmp"
+    others = [tmp_path / f"{path.name}{end}" for end in ("-backup", ".tmp", ".123.tmp")]
+    for one in (temporary, *others):
+        one.write_text("")
+    make(tmp_path).fit(X, y)
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_no_link_is_followed(faces, tmp_path):
+    X, y = faces
+    interrupt(tmp_path, X, y)
+    (path,) = tmp_path.iterdir()
+    target = tmp_path / "target"
+    path.rename(target)
+    before = target.read_bytes()
+    path.symlink_to(target)
+    with pytest.warns(UserWarning, match="is a link.*starts anew"):
+        interrupt(tmp_path, X, y)
+    assert target.read_bytes() == before
+    assert not path.is_symlink()

@@ -1,5 +1,6 @@
 """save and load, there and back."""
 
+import os
 import subprocess
 import sys
 import warnings
@@ -182,10 +183,44 @@ def test_versions(load_changed):
         load_changed(lambda manifest: manifest["versions"].update(numpy="1.0", python="3.0"))
 
 
-@pytest.mark.slow
-def test_mutated_files_load_as_they_were_or_raise_an_error_of_ours():
+TEMPORARY = """
+import os, sys, tempfile
+import numpy as np, sklearn_kpd
+estimator = sklearn_kpd.load(sys.argv[1])
+estimator.predict(np.zeros((2, 96, 96, 1), np.uint8))
+assert tempfile.gettempdir() == os.environ["TMPDIR"]
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="TMPDIR is Unix's")
+def test_a_load_and_a_prediction_leave_nothing_in_the_temporary_folder(faces, tmp_path):
+    fitted = KeypointRegressor("cnn", random_state=0, **SMALL_CNN).fit(*faces)
+    sklearn_kpd.save(fitted, tmp_path / "model.kpd")
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", TEMPORARY, tmp_path / "model.kpd"],
+        check=True, capture_output=True, env={**os.environ, "TMPDIR": str(folder)},
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert not list(folder.iterdir())
+
+
+def test_a_random_state_that_steps_share_stays_one(tmp_path):
+    rng = np.random.RandomState(3)
+    steps = [
+        ("a", AugmentTransformer(random_state=rng)),
+        ("b", KeypointRegressor(random_state=rng)),
+    ]
+    loaded = through_file(Pipeline(steps), tmp_path)
+    assert loaded["a"].random_state is loaded["b"].random_state
+    assert_same(loaded["b"].random_state, rng)
+
+
+@pytest.mark.parametrize("n", [200, pytest.param(800, marks=pytest.mark.slow)])
+def test_mutated_files_load_as_they_were_or_raise_an_error_of_ours(n):
     # In a process of its own, as the peak of memory that it looks at is that of a process.
-    command = [sys.executable, "-m", "tests.persistence.fuzz", "--n", "200"]
+    command = [sys.executable, "-m", "tests.persistence.fuzz", "--n", str(n)]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert ended.returncode == 0, ended.stderr
     results = {line.rpartition(": ")[2] for line in ended.stdout.splitlines()}

@@ -27,10 +27,12 @@ from sklearn_kpd import AugmentTransformer, KeypointRegressor, losses
 from sklearn_kpd.exceptions import (
     BrokenFileError,
     NotSaveableError,
+    OtherVersionWarning,
+    PersistenceError,
     UntrustedTypeError,
 )
 from tests.helpers import tiny_network, tiny_regressor
-from tests.persistence.helpers import Imputer, assert_same, imgaug_add, through_file
+from tests.persistence.helpers import Imputer, assert_same, imgaug_add, layer_of, through_file
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def parameter(**changes):
         (lambda m: m.update(estimator=3), "holds int and no estimator"),
         (
             lambda m: m.update(estimator={"type": "scalar", "part": "0.npy"}),
-            "an array of 1 dimensions as a number",
+            r"an array of \d dimensions as a number",
         ),
         (parameter(verbose={"type": "array", "part": "0.npy"}), "the part '0.npy' here"),
         (parameter(verbose={"type": "array", "part": "../0.npy"}), r"the part '\.\./0.npy' here"),
@@ -240,3 +242,32 @@ def test_a_message_does_not_quote_without_end(load_changed):
     with pytest.raises(BrokenFileError, match="'sampling' parameter") as caught:
         load_changed(lambda m: m["estimator"]["params"].update(sampling="x" * 5000))
     assert len(str(caught.value)) == 1000
+
+
+ESCAPE = "\x1b]0;evil\x07\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["estimator"].update(name=ESCAPE),
+        lambda m: m["estimator"]["params"].update({ESCAPE: 1}),
+        lambda m: m["estimator"]["attributes"].update({ESCAPE: 1}),
+        lambda m: m["estimator"]["params"].update(sampling=ESCAPE),
+        lambda m: m.update({ESCAPE: 1}),
+        lambda m: layer_of(m, "Flatten").update(class_name=ESCAPE),
+        lambda m: layer_of(m, "Dense")["config"].update(units=ESCAPE),
+        lambda m: layer_of(m, "Dense")["config"].update({ESCAPE: 1}),
+        lambda m: layer_of(m, "Dense")["config"].update(activation=ESCAPE),
+    ],
+)
+def test_what_a_file_names_does_not_command_a_terminal(load_changed, change):
+    with pytest.raises(PersistenceError) as caught:
+        load_changed(change)
+    assert str(caught.value).isprintable()
+
+
+def test_versions_in_a_file_do_not_command_a_terminal(load_changed):
+    with pytest.warns(OtherVersionWarning) as caught:
+        load_changed(lambda m: m["versions"].update(keras=ESCAPE))
+    assert all(str(item.message).isprintable() for item in caught)
