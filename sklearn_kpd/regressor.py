@@ -18,7 +18,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_kpd import losses, metrics, networks
-from sklearn_kpd._common.keras import n_replicas
+from sklearn_kpd._common.keras import check_process, fitting_alone, n_replicas
 from sklearn_kpd._common.label_checks import warn_of_suspicious_labels
 from sklearn_kpd._common.schemes import IntArray, nearest_scheme
 from sklearn_kpd._common.sklearn import (
@@ -327,9 +327,10 @@ class KeypointRegressor(KerasRegressorBase):
         -----
         Whatever error ends it, the estimator is as it was before: not fitted, or fitted as it was.
         """
-        return self._fit(
-            X, y, sample_weight, groups, X_val, y_val, goes_on=self.warm_start, whole=True
-        )
+        with fitting_alone(self):
+            return self._fit(
+                X, y, sample_weight, groups, X_val, y_val, goes_on=self.warm_start, whole=True
+            )
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -345,7 +346,8 @@ class KeypointRegressor(KerasRegressorBase):
         -------
         self
         """
-        return self._fit(X, y, sample_weight, None, None, None, goes_on=True, whole=False)
+        with fitting_alone(self):
+            return self._fit(X, y, sample_weight, None, None, None, goes_on=True, whole=False)
 
     def _fit(
         self,
@@ -409,6 +411,7 @@ class KeypointRegressor(KerasRegressorBase):
         return self
 
     def _check_parameters(self) -> None:
+        check_process()
         self._validate_params()
         check_options(self._routed("fit"), self._routed("compile"))
         if n_replicas() > 1:
@@ -623,6 +626,7 @@ class KeypointRegressor(KerasRegressorBase):
             scheme or after a fit without validation rows.
         """
         check_is_fitted(self)
+        check_process()
         self._check_tta()
         images = check_images(self, X, reset=False)
         predictor = self._predictor(scheme, len(images))

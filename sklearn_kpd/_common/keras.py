@@ -127,6 +127,56 @@ def as_numpy(tensor: Any) -> Any:
     return value.numpy() if IS_TENSORFLOW else keras.ops.convert_to_numpy(value)
 
 
+_used_by: int | None = None
+
+
+def check_process() -> None:
+    """Refuse to go on in a process that was forked from one that had used TensorFlow.
+
+    TensorFlow's threads are not there after a fork, and whatever waits for them waits for ever.
+
+    Raises
+    ------
+    RuntimeError
+        Names the ways to start processes that work.
+    """
+    global _used_by
+    if _used_by is None or not IS_TENSORFLOW:
+        _used_by = os.getpid()
+    elif _used_by != os.getpid():
+        raise RuntimeError(
+            "This process was forked from one that had used TensorFlow, which would hang in it: "
+            "start processes by 'spawn' or 'forkserver', or use joblib's own backend, loky."
+        )
+
+
+_busy = threading.Lock()
+_being_fitted: set[int] = set()
+
+
+@contextlib.contextmanager
+def fitting_alone(estimator: Any) -> Iterator[None]:
+    """Refuse that a second thread fits an estimator at the same time.
+
+    Raises
+    ------
+    RuntimeError
+        If another thread is fitting it.
+    """
+    with _busy:
+        if id(estimator) in _being_fitted:
+            raise RuntimeError(
+                f"This {type(estimator).__name__} is being fitted by another thread: fit a clone "
+                "in each, sklearn.base.clone(estimator)."
+            )
+        _being_fitted.add(id(estimator))
+    try:
+        yield
+    finally:
+        with _busy:
+            _being_fitted.discard(id(estimator))
+
+
 def n_replicas() -> int:
     """Number of devices that TensorFlow's distribution strategy of this thread trains on."""
     if not IS_TENSORFLOW:

@@ -1,6 +1,7 @@
 """The doors to Keras' and TensorFlow's states of the process."""
 
 import copy
+import os
 import pickle
 import random
 import subprocess
@@ -139,3 +140,60 @@ with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "fit outside of its scope" in out.stdout, out.stderr[-2000:]
     assert out.returncode == 0, out.stderr[-2000:]
+
+
+FORKED = """
+import os, sys
+from sklearn_kpd.datasets import make_faces
+from tests.helpers import tiny_regressor
+
+X, y = make_faces(12, random_state=0)
+fitted = tiny_regressor(epochs=1)
+if sys.argv[1] == "after use":
+    fitted.fit(X, y)
+child = os.fork()
+if not child:
+    try:
+        (fitted.predict(X) if sys.argv[1] == "after use" else fitted.fit(X, y))
+        print("fine", flush=True)
+    except RuntimeError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize(
+    ("moment", "expected"), [("after use", "by 'spawn' or 'forkserver'"), ("before use", "fine")]
+)
+def test_a_fork_after_use_is_an_error_and_does_not_hang(moment, expected):
+    out = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED, moment],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert expected in out.stdout
+
+
+def test_one_estimator_is_fitted_by_one_thread(faces):
+    X, y = faces
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Waits(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            ENTERED.set()
+            GO_ON.wait(60)
+
+    global ENTERED, GO_ON
+    ENTERED, GO_ON = entered, go_on
+    regressor = tiny_regressor(epochs=1, callbacks=[Waits()])
+    thread = threading.Thread(target=regressor.fit, args=(X, y))
+    thread.start()
+    entered.wait(60)
+    try:
+        with pytest.raises(RuntimeError, match="being fitted by another thread"):
+            regressor.fit(X, y)
+    finally:
+        go_on.set()
+        thread.join()
+    assert regressor.fit(X, y).predict(X).shape == (40, 30)
