@@ -9,7 +9,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from sklearn_kpd.images import Array
-from sklearn_kpd.inspection._grid import figure_and_axes, mean_image, read_points, show_face
+from sklearn_kpd.inspection._grid import (
+    FARTHEST,
+    figure_and_axes,
+    mean_image,
+    read_points,
+    show_face,
+)
 from sklearn_kpd.inspection._shown import crops_of, points_in
 from sklearn_kpd.keypoints import FloatArray, check_keypoints, last_step
 from sklearn_kpd.metrics import keypoint_root_mean_squared_error
@@ -84,7 +90,8 @@ class KeypointErrorDisplay:
         known = np.flatnonzero(np.isfinite(self.errors))
         if self.image is not None:
             show_face(ax, self.image)
-        discs = [Circle(tuple(self.points[k]), self.errors[k]) for k in known]
+        radii = np.minimum(self.errors, FARTHEST)
+        discs = [Circle(tuple(self.points[k]), radii[k]) for k in known]
         self.discs_ = PatchCollection(discs, cmap="plasma", alpha=0.75, edgecolors="white")
         self.discs_.set_array(self.errors[known])
         ax.add_collection(self.discs_)

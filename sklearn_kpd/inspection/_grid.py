@@ -79,9 +79,11 @@ def face_axes(images: Array, columns: int, ax: Any) -> tuple[Any, FloatArray]:
     Raises
     ------
     ValueError
-        If `ax` holds fewer axes than there are faces.
+        If there is no face, or `ax` holds fewer axes than there are faces.
     """
     n_faces, height, width = images.shape[:3]
+    if not n_faces:
+        raise ValueError("There is no face to show: give one at least, and n_faces above 0.")
     if ax is not None:
         axes = np.ravel(np.asarray(ax, dtype=object))
         if len(axes) < n_faces:
@@ -108,7 +110,11 @@ def show_face(ax: Axes, image: Array) -> None:
     ax.set_autoscale_on(False)  # a point beyond the frame must not shrink the face
 
 
+# What lies so far away, in pixels, is not drawn: matplotlib would take for ever.
+FARTHEST = 1e6
+
+
 def show_points(ax: Axes, points: FloatArray, **style: Any) -> Any:
-    """Keypoints that are labelled."""
-    points = points[~np.isnan(points).any(axis=1)]
+    """Keypoints that are labelled, and not absurdly far away."""
+    points = points[(np.abs(points) < FARTHEST).all(axis=1)]
     return ax.scatter(points[:, 0], points[:, 1], **style)

@@ -91,6 +91,8 @@ def evaluation_report(
     True
     """
     X = crops_of(X)
+    if not np.shape(y_true)[0]:
+        raise ValueError("y_true has no row: there is nothing to report on.")
     keypoints = check_keypoints(y_true)
     true, names = keypoints.values, keypoints.names
     if normalize is None:

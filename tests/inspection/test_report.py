@@ -129,3 +129,19 @@ def test_regions_are_counted_and_shown(faces, in_other_order):
     assert "<td>Faces with all labels in their regions</td><td>0.00</td>" in page
     assert page.count("<img") == 5
     assert "in their regions" not in evaluation_report(X, y, y_pred, n_faces=2)
+
+
+def test_names_with_formulas_and_predictions_beyond_all_bounds(faces):
+    X, y = (item[:4] for item in faces)
+    named = y.set_axis([c.replace("nose_tip", "no$e$_{x^") for c in y.columns], axis=1)
+    assert "no$e$" in evaluation_report(X, named, named + 1, n_faces=2, random_state=0)
+    page = evaluation_report(X, y, y + 1e15, n_faces=2, random_state=0)  # and it ends
+    assert "1000000000000000.00" in page
+
+
+def test_no_faces_are_an_error_of_ours(faces):
+    X, y = faces
+    with pytest.raises(ValueError, match="nothing to report on"):
+        evaluation_report(X[:0], y[:0], y[:0])
+    with pytest.raises(ValueError, match="no face to show"):
+        evaluation_report(X, y, y, n_faces=0)
