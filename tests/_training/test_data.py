@@ -79,7 +79,7 @@ class KeptAfter:
         (Run(seed=1, deterministic_seed=1, epochs=5), (1, 0, 0, 5)),
         (Run(1, 1, 5, goes_on=True, history={"loss": [1.0] * 4}), (1, 4, 4, 9)),
         (Run(1, 1, 1, whole=False, goes_on=True, history={"loss": [1.0]}), (1, 1, 1, 2)),
-        (Run(1, 1, 5, checkpoint=KeptAfter()), (7, 3, 0, 5)),
+        (Run(1, None, 5, checkpoint=KeptAfter()), (7, 3, 0, 5)),
     ],
 )
 def test_a_run_knows_where_it_goes_on(run, expected):
@@ -91,5 +91,5 @@ def test_a_run_that_was_stopped_early_has_nothing_left():
     class Stopped(KeptAfter):
         stopped = True
 
-    run = Run(1, 1, 50, checkpoint=Stopped()).resumed()
+    run = Run(1, None, 50, checkpoint=Stopped()).resumed()
     assert run.last_epoch == run.n_done == 3

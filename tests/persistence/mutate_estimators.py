@@ -23,6 +23,7 @@ from sklearn.feature_selection import (
     VarianceThreshold,
     f_regression,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.linear_model import BayesianRidge, LinearRegression, Ridge, RidgeCV
@@ -65,6 +66,7 @@ FITTED = [
     TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
     Pipeline([("scale", StandardScaler()), ("ridge", Ridge())]),
     FeatureUnion([("scale", StandardScaler()), ("pca", PCA(2))]),
+    FrozenEstimator(StandardScaler().fit(np.eye(3))),
 ]  # fmt: skip
 N_FEATURES = 3
 _DTYPES = ["<f8", "<f4", ">f8", "<f2", "<i8", "<i4", ">i4", "|u1", "|b1", "<U3"]

@@ -293,7 +293,7 @@ def test_analysis_as_csv(tmp_path):
         ("5,6,", "5,,", "line 3, tail end: only one"),
         ("5,6,", "5,x6,", "line 3, tail end: 'x6'"),
         ("b,7", "b,7.5", "line 3, frame_idx"),
-        ("tail end.y", "tail end.z", "no counterpart"),
+        ("tail end.y", "tail end.z", "'tail end.x', but none for the y"),
         ("tail end.y", "tail end.x", "more than once"),
     ],
 )
