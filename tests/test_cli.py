@@ -1,8 +1,11 @@
 """The command line, by what it is given: Kaggle's files, annotations, photographs, videos."""
 
+import errno
 import os
-import resource
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import cv2
 import joblib
@@ -283,18 +286,6 @@ def test_warnings_are_one_line(run, data, monkeypatch):
     assert result.stderr == "Warning: two lines\nError: the end\n"
 
 
-@pytest.fixture
-def no_space():
-    """A disk that takes 2000 bytes a file."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def begin():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
-
-    yield begin
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
 @pytest.fixture(scope="session")
 def photograph_model():
     """A Pipeline for photographs, on generated faces, and what it was fitted on."""
@@ -480,7 +471,7 @@ def test_predict_on_a_video(run, photographs, tmp_path):
         assert message in result.stderr.replace("These annotations name", "names"), result.stderr
 
 
-@pytest.mark.parametrize(("args", "out"), [
+OUTPUTS = [
     (["train", "a.json", "--network", "cnn", "--epochs", 1, "--size", 16, "--quiet", "--out"],
      "old.kpd"),
     (["train", "a.json", "--network", "cnn", "--epochs", 1, "--size", 16, "--quiet", "--out"],
@@ -491,14 +482,46 @@ def test_predict_on_a_video(run, photographs, tmp_path):
     (["predict", "m.kpd", "v.avi", "--whole", "--draw"], "old.avi"),
     (["evaluate", "m.kpd", "a.json", "--report"], "old.html"),
     (["evaluate", "m.kpd", "a.json", "--out"], "old.png"),
-])  # fmt: skip
-def test_a_full_disk_leaves_the_old_file(run, photographs, tmp_path, no_space, args, out):
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("args", "out"), OUTPUTS)
+def test_a_full_disk_leaves_the_old_file(run, photographs, tmp_path, monkeypatch, args, out):
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     (tmp_path / out).write_bytes(b"old")
     before = sorted(os.listdir(tmp_path))
-    no_space()
+    monkeypatch.setattr("sklearn_kpd._common.files.os.fsync", no_space)
     result = run(*args, out)
     assert result.exit_code == 1, result.output
     assert result.stderr.count("\n") == 1, result.stderr
+    assert (tmp_path / out).read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+# The limit is one of the process, and concerns whatever it writes to.
+LIMITED = """
+import resource, sys
+import sklearn_kpd.regressor
+from sklearn_kpd.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, -1))
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="limits are Unix's")
+@pytest.mark.parametrize(("args", "out"), OUTPUTS)
+def test_a_file_that_may_not_grow_leaves_the_old_one(photographs, tmp_path, args, out):
+    (tmp_path / out).write_bytes(b"old")
+    before = sorted(os.listdir(tmp_path))
+    command = [sys.executable, "-W", "ignore", "-c", LIMITED, *map(str, args), out]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+    assert ended.returncode == 1, ended.stderr
     assert (tmp_path / out).read_bytes() == b"old"
     assert sorted(os.listdir(tmp_path)) == before
 
