@@ -45,7 +45,7 @@ def test_every_class_that_is_kept_fitted_is_mutated():
     assert mutated == {f"sklearn.{name}" for name in kept}
 
 
-@pytest.mark.parametrize("n", [pytest.param(400), pytest.param(8000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [pytest.param(400), pytest.param(2000, marks=pytest.mark.slow)])
 def test_what_does_not_fit_never_reaches_compiled_code(n):
     """A child process ends with the mutation that did; its last line names it."""
     command = [sys.executable, "-m", "tests.persistence.mutate_estimators", "--n", str(n)]
