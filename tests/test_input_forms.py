@@ -110,7 +110,7 @@ def test_columns_in_another_order(expected):
     [
         (X, None, "target y is None"),
         (X, Y.iloc[:-1], "inconsistent numbers of samples"),
-        (X, Y.iloc[:, :-1], "y has the column 'mouth_center_bottom_lip_x', but none for the y"),
+        (X, Y.iloc[:, :-1], "There is the column 'mouth_center_bottom_lip_x', but none for the y"),
         (X, np.full(Y.shape, "here"), "y holds something that is not a number: .*'here'"),
         (X, np.full(Y.shape, np.inf), "y contains infinity"),
         (X, np.full(Y.shape, np.nan), "y has no label at all"),

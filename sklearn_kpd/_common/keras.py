@@ -177,6 +177,13 @@ def fitting_alone(estimator: Any) -> Iterator[None]:
             _being_fitted.discard(id(estimator))
 
 
+def tensorflow_version() -> str:
+    """Version of TensorFlow, which is there on every backend of Keras."""
+    import tensorflow as tf
+
+    return str(tf.__version__)
+
+
 def n_replicas() -> int:
     """Number of devices that TensorFlow's distribution strategy of this thread trains on."""
     if not IS_TENSORFLOW:

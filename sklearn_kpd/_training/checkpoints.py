@@ -22,8 +22,8 @@ from keras.callbacks import EarlyStopping
 from sklearn.base import BaseEstimator
 
 from sklearn_kpd import __version__
+from sklearn_kpd._common.keras import tensorflow_version
 from sklearn_kpd._persistence.archive import read_archive, write_archive
-from sklearn_kpd._persistence.guards import TENSORFLOW_VERSION
 from sklearn_kpd._training.averaging import AveragedWeights
 from sklearn_kpd._training.schedules import CosineDecay
 from sklearn_kpd._training.state import restore_training_state, training_state
@@ -73,7 +73,7 @@ def fingerprint(images: Array, settings: Any) -> str:
     False
     """
     digest = hashlib.blake2b(digest_size=16)
-    versions = [keras.__version__, TENSORFLOW_VERSION, __version__]
+    versions = [keras.__version__, tensorflow_version(), __version__]
     digest.update(
         json.dumps(_as_json([versions, settings, images.shape, str(images.dtype)])).encode()
     )
