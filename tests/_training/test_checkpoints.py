@@ -69,7 +69,16 @@ KILLED = """
 import os, signal, sys, time
 import numpy as np
 import joblib
-from tests._training.test_checkpoints import make
+from sklearn.pipeline import make_pipeline
+from sklearn_kpd import AugmentTransformer
+from tests.helpers import tiny_regressor
+
+# as in the tests, whose module makes objects of Keras' and so starts TensorFlow
+def make(folder, **parameters):
+    augment = AugmentTransformer(rotation=10, flip=0.5, random_state=1)
+    options = {"epochs": 6, "batch_size": 8, "patience": 2, **parameters}
+    return make_pipeline(augment, tiny_regressor(checkpoint_dir=folder, **options))
+
 X, y = joblib.load(sys.argv[1])
 rng = np.random.default_rng(0)
 
