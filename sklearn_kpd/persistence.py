@@ -15,9 +15,9 @@ import sklearn
 from sklearn.base import BaseEstimator
 
 from sklearn_kpd import __version__
+from sklearn_kpd._common.keras import tensorflow_version
 from sklearn_kpd._persistence.archive import read_archive, write_archive
 from sklearn_kpd._persistence.classes import Trusted
-from sklearn_kpd._persistence.guards import TENSORFLOW_VERSION
 from sklearn_kpd._persistence.tree import Packer, Unpacker
 from sklearn_kpd.exceptions import (
     BrokenFileError,
@@ -33,7 +33,7 @@ _VERSIONS = {
     "numpy": np.__version__,
     "scikit-learn": sklearn.__version__,
     "keras": keras.__version__,
-    "tensorflow": TENSORFLOW_VERSION,
+    "tensorflow": tensorflow_version(),
     "sklearn_kpd": __version__,
 }
 # With another version of these, what is predicted may differ in the last digits, or more.

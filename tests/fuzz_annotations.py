@@ -18,7 +18,6 @@ import json
 import random
 import re
 import shutil
-import signal
 import tempfile
 import warnings
 from pathlib import Path
@@ -32,6 +31,7 @@ from PIL import Image
 from sklearn_kpd.datasets import load_annotations, save_annotations
 from sklearn_kpd.exceptions import AnnotationError
 from tests.datasets.annotations.real_files import FOLDER
+from tests.limits import time_limit
 
 TIME_LIMIT = 20  # seconds a file, on a busy machine
 SIZE_LIMIT = 150_000  # bytes of a file that is mutated
@@ -244,20 +244,6 @@ def mutate(seed, data, rng):
 
 
 # running them
-
-
-@contextlib.contextmanager
-def time_limit(seconds):
-    def stop(number, frame):
-        raise BaseException(f"longer than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def wrong(seed, found):

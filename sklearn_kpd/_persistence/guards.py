@@ -14,8 +14,6 @@ import tensorflow as tf
 
 from sklearn_kpd.exceptions import BrokenFileError, PersistenceError
 
-TENSORFLOW_VERSION: str = tf.__version__
-
 # Metrics keep a few numbers more, which are not kept in the file.
 _SPARE_ELEMENTS = 1000
 _BYTES_OF_A_NUMBER = 4

@@ -10,11 +10,9 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from sklearn_kpd._common.columns import IntArray
 from sklearn_kpd.keypoints import FloatArray
-
-IntArray = npt.NDArray[np.intp]
 
 #: What `conformity_score=` may be, and whether it needs a predicted spread.
 SCORES = {"distance": False, "scaled": True, "mahalanobis": True}

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from sklearn_kpd.images import Array
 from sklearn_kpd.inspection._grid import (
     face_axes,
+    figure_and_axes,
     read_images,
     read_points,
     show_face,
@@ -274,9 +274,8 @@ class CoverageDisplay:
         -------
         self
         """
-        if ax is None:
-            _, ax = plt.subplots(figsize=(5.5, 4.5), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.figure_, self.ax_ = figure_and_axes(ax, (5.5, 4.5))
+        ax = self.ax_
         promised = 100 * self.promised
         ax.plot(promised, promised, color="0.5", linestyle="--", linewidth=1)
         if self.interval is not None:
@@ -432,9 +431,8 @@ class RiskCoverageDisplay:
         -------
         self
         """
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 4), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.figure_, self.ax_ = figure_and_axes(ax, (6, 4))
+        ax = self.ax_
         (self.line_,) = ax.plot(
             100 * self.kept, self.errors, **{"label": self.name, **curve_options}
         )

@@ -10,14 +10,12 @@ Run as ``python -m tests.persistence.fuzz --n 2000``.
 
 import argparse
 import collections
-import contextlib
 import copy
 import gzip
 import hashlib
 import io
 import json
 import random
-import signal
 import sys
 import tempfile
 import warnings
@@ -35,6 +33,7 @@ from sklearn_kpd.datasets import make_faces
 from sklearn_kpd.exceptions import OtherVersionWarning, PersistenceError
 from tests.data.make_fixtures import paths
 from tests.helpers import operations_network, tiny_network, tiny_regressor
+from tests.limits import time_limit
 
 TRUSTED = [tiny_network, operations_network]
 
@@ -284,20 +283,6 @@ class Watch:
         writes = event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")
         if event in FORBIDDEN or writes:
             self.seen.append((event, str(args)[:200]))
-
-
-@contextlib.contextmanager
-def time_limit(seconds):
-    def stop(number, frame):
-        raise BaseException(f"longer than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def make_files():
