@@ -5,6 +5,7 @@ from sklearn_kpd.inspection._cumulative import CumulativeErrorDisplay
 from sklearn_kpd.inspection._errors import KeypointErrorDisplay
 from sklearn_kpd.inspection._history import HistoryDisplay
 from sklearn_kpd.inspection._keypoints import KeypointDisplay
+from sklearn_kpd.inspection._label_issues import LabelIssueDisplay
 from sklearn_kpd.inspection._missing import MissingLabelDisplay
 from sklearn_kpd.inspection._photographs import PhotographDisplay
 from sklearn_kpd.inspection._regions import CoverageDisplay, RegionDisplay, RiskCoverageDisplay
@@ -17,6 +18,7 @@ __all__ = [
     "HistoryDisplay",
     "KeypointDisplay",
     "KeypointErrorDisplay",
+    "LabelIssueDisplay",
     "MissingLabelDisplay",
     "PhotographDisplay",
     "RegionDisplay",
