@@ -67,7 +67,7 @@ def duplicate_groups(
     whole = isinstance(max_distance, Integral) and not isinstance(max_distance, bool)
     if not whole or not 0 <= max_distance <= n_bits:
         raise ValueError(f"max_distance={max_distance!r} must be an int from 0 to {n_bits}.")
-    signs = _hash_signs(as_images(X, image_shape))
+    signs = image_signs(as_images(X, image_shape))
     return _near_groups(signs, max_distance)
 
 
@@ -137,7 +137,7 @@ def _connected(labels: npt.NDArray[np.intp], pairs: list[Array]) -> npt.NDArray[
     return connected_components(graph, directed=False)[1].astype(np.intp)
 
 
-def _hash_signs(images: Array) -> npt.NDArray[np.float32]:
+def image_signs(images: Array) -> npt.NDArray[np.float32]:
     """Perceptual hashes as ±1, (n, 63)."""
     gain = grey_level_gain(images)
     basis = dct(np.eye(_THUMBNAIL), axis=0, norm="ortho")[:_FREQUENCIES]

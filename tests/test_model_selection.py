@@ -56,7 +56,7 @@ def test_groups_are_the_same_a_few_pairs_at_a_time(monkeypatch, max_distance):
     groups = duplicate_groups(X, max_distance=max_distance)
     monkeypatch.setattr(model_selection, "_PAIRS_AT_A_TIME", 500)
     np.testing.assert_array_equal(duplicate_groups(X, max_distance=max_distance), groups)
-    signs = model_selection._hash_signs(as_images(X))
+    signs = model_selection.image_signs(as_images(X))
     near = (signs @ signs.T) >= 63 - 2 * max_distance
     expected = connected_components(coo_matrix(near), directed=False)[1]
     np.testing.assert_array_equal(groups, expected)

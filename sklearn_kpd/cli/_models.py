@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PICKLES = (".joblib", ".pkl")
 ENDINGS = (".kpd", *PICKLES)
+_TRIAL_ROWS = 512
 
 
 def make_pipeline(
@@ -60,6 +61,31 @@ def _flip(data: "Data") -> dict[str, Any]:
         )  # fmt: skip
         return {"flip": 0}
     return {"flip": 0.5, "flip_pairs": data.flip_pairs}
+
+
+def minutes_of_folds(pipe: "Pipeline", data: "Data", n_folds: int, n_jobs: int) -> float:
+    """Minutes that training on folds takes, told by some epochs on a few rows."""
+    import time
+
+    import joblib
+    import numpy as np
+    from sklearn.base import clone
+
+    from sklearn_kpd._common.sklearn import take_rows
+
+    assert data.y is not None
+    rows = np.linspace(0, len(data.y) - 1, min(len(data.y), _TRIAL_ROWS), dtype=int)
+    X, y = take_rows(data.X, rows), take_rows(data.y, rows)
+    seconds = []
+    for epochs in (1, 3):  # the first one costs more: the network is compiled
+        trial = clone(pipe).set_params(regressor__epochs=epochs)
+        start = time.perf_counter()
+        trial.fit(X, y)
+        seconds.append(time.perf_counter() - start)
+    a_row = max(seconds[1] - seconds[0], 0) / 2 / len(rows)
+    trained = (n_folds - 1) * len(data.y) * pipe[-1].epochs
+    at_once = min(joblib.effective_n_jobs(n_jobs), n_folds)
+    return (seconds[0] * n_folds + trained * a_row) / at_once / 60
 
 
 def save_model(pipe: Any, path: Path) -> None:

@@ -119,7 +119,7 @@ def write_predictions(
     else:
         first = data.X if data.kind != "images" else pd.DataFrame({"ImageId": data.image_ids})
         table = pd.concat([first.reset_index(drop=True), y_pred], axis=1)
-    write_text(table.to_csv(index=False), path)
+    write_table(table, path)
     return len(table)
 
 
@@ -157,6 +157,19 @@ def draw_worst(data: "Data", y_true: "DataFrame", y_pred: "DataFrame", path: Pat
         data = replace(data, X=data.X.iloc[order])
         y_true, y_pred = y_true.iloc[order], y_pred.iloc[order]
     draw(data, y_true, y_pred, path)
+
+
+def write_table(table: "DataFrame", path: Path) -> None:
+    """Write a table."""
+    write_text(table.to_csv(index=False), path)
+
+
+def draw_issues(data: "Data", issues: "DataFrame", path: Path) -> None:
+    """Draw the worst labels."""
+    from sklearn_kpd.inspection import LabelIssueDisplay
+
+    display = LabelIssueDisplay.from_issues(data.X, data.y, issues)
+    write_figure(display.figure_, path)
 
 
 def write_report(

@@ -142,6 +142,64 @@ def evaluate(
 
 
 @main.command()
+@click.argument("data", type=_PATH)
+@click.option("--out", type=_PATH, required=True,
+              help="Table of the issues (.csv), which review reads.")  # fmt: skip
+@click.option("--draw", type=_PATH, default=None, help="Picture of the worst.")
+@_IMAGES
+@_CATEGORY
+@click.option("--fdr", type=click.FloatRange(0, 1, min_open=True), default=0.05,
+              show_default=True,
+              help="Share of the listed keypoints that may be right; 1 lists all.")  # fmt: skip
+@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True,
+              help="Networks that are trained, each without a part of the rows.")  # fmt: skip
+@click.option("--epochs", type=click.IntRange(min=1), default=8, show_default=True,
+              help="Passes over the training rows, for each of them.")  # fmt: skip
+@click.option("--network", type=click.Choice(["heatmap", "cnn"]), default="heatmap",
+              show_default=True, help="The accurate network, or the fast one.")  # fmt: skip
+@click.option("--jobs", type=int, default=1, show_default=True,
+              help="Networks that are trained at once; -1 for one a core.")  # fmt: skip
+@click.option("--random-state", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Seed.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No lines on progress.")
+def audit(
+    data: Path, out: Path, draw: Path | None, images: Path | None, category: str | None,
+    fdr: float, folds: int, epochs: int, network: str, jobs: int, random_state: int, quiet: bool,
+) -> None:  # fmt: skip
+    """List the labels of DATA that are probably wrong, worst first.
+
+    DATA is Kaggle's training.zip or training.csv, or annotations of photographs. Each row is
+    predicted by a network that was not trained on it; nothing in DATA is changed.
+    """
+    _outputs.check_output(out, [".csv"], [data])
+    _outputs.check_output(draw, _outputs.picture_endings(), [data, out])
+    labelled = _inputs.read_labelled(data, images=images, category=category)
+    load_tensorflow()
+    from sklearn_kpd.label_quality import find_label_issues
+    from sklearn_kpd.model_selection import duplicate_groups
+
+    pipe = _models.make_pipeline(
+        labelled, crop={"size": 96, "margin": 0.2}, epochs=epochs, network=network, verbose=0,
+        random_state=random_state,
+    )  # fmt: skip
+    if not quiet:
+        minutes = _models.minutes_of_folds(pipe, labelled, folds, jobs)
+        click.echo(f"Training {folds} networks takes some {minutes:.0f} minutes.")
+    issues = find_label_issues(
+        pipe, labelled.X, labelled.y, cv=folds, fdr=fdr, n_jobs=jobs, verbose=not quiet,
+        groups=duplicate_groups(labelled.X) if labelled.kind == "images" else None,
+        random_state=random_state,
+    )  # fmt: skip
+    _outputs.write_table(issues, out)
+    click.echo(f"Wrote {len(issues)} issues in {issues['row'].nunique()} rows to {out}.")
+    for kind, count in issues["kind"].value_counts().items():
+        click.echo(f"{count:7d} {kind}")
+    if draw is not None and len(issues):
+        _outputs.draw_issues(labelled, issues, draw)
+        click.echo(f"Wrote {draw}.")
+
+
+@main.command()
 @click.argument("model", type=_PATH)
 @click.argument("data", type=_PATH, nargs=-1, required=True)
 @_IMAGES

@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_kpd._common.schemes import IntArray
 from sklearn_kpd.keypoints import FloatArray
-from sklearn_kpd.label_quality._evidence import Evidence, fit_degrees, tail, unit
+from sklearn_kpd.label_quality._evidence import Evidence, bulk_median, fit_degrees, tail, unit
 
 # With fewer pairs of labels, they are taken to differ as much as labels and predictions do.
 _MIN_PAIRS = 100
@@ -44,7 +44,7 @@ def disagreement(evidence: Evidence, objects: IntArray) -> FloatArray:
     distances = lengths / np.hypot(evidence.scales[a], evidence.scales[b])
     known, degrees = distances[~np.isnan(distances)], evidence.degrees
     if len(known) >= _MIN_PAIRS:
-        distances *= np.sqrt(2 * np.log(2)) / max(np.median(known), 1e-6)
+        distances *= np.sqrt(2 * np.log(2)) / bulk_median(known)
         degrees = fit_degrees(distances[~np.isnan(distances)])
         distances /= unit(degrees)
     likely = tail(distances, degrees)

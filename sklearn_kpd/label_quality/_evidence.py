@@ -98,9 +98,14 @@ def _to_median(
     """Scales by which the median distance is that of a normal distribution, cell by cell."""
     scales = scales.copy()
     for cell in _cells(labelled, schemes):
-        median = np.median(lengths[cell] / scales[cell])
-        scales[cell] *= max(median, 1e-6) / _NORMAL_MEDIAN
+        scales[cell] *= bulk_median(lengths[cell] / scales[cell]) / _NORMAL_MEDIAN
     return scales
+
+
+def bulk_median(distances: FloatArray) -> float:
+    """Median of the distances that are not far beyond it: a tenth that is wrong hardly moves it."""
+    distances = distances[distances <= _BULK * np.median(distances)]
+    return float(max(np.median(distances), 1e-6))
 
 
 def _difficulties(distances: FloatArray) -> FloatArray:

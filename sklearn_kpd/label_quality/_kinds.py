@@ -28,6 +28,9 @@ class Fault(NamedTuple):
     keypoints: tuple[int, ...]
 
 
+_NONE = (np.inf, Fault("moved", ()))
+
+
 @dataclass(frozen=True)
 class Row:
     """The labelled keypoints of one object.
@@ -130,7 +133,7 @@ def faults_of(row: Row, suspicious: BoolArray) -> list[Fault]:
     labels, open_, found = row.labels.copy(), suspicious.copy(), []
     while open_.any():
         now = Row(labels, row.expected, row.scales, row.twins, row.degrees)
-        cost, fault = min(now.stories(), key=lambda story: story[0])
+        cost, fault = min(now.stories(), key=lambda story: story[0], default=_NONE)
         if cost >= now.cost(labels) or not open_[list(fault.keypoints)].any():
             break
         found.append(fault)

@@ -63,7 +63,7 @@ def out_of_fold_predictions(
     y_pred : ndarray of shape (n, 2 * k), float64
         Pixels, NaN in rows that were not held out.
     y_std : ndarray of shape (n, 2 * k), float64, or None
-        Standard deviations in pixels. None where an estimator does not tell them.
+        Standard deviations in pixels. None if an estimator does not tell them.
 
     Raises
     ------
@@ -98,16 +98,17 @@ def out_of_fold_predictions(
         for training, held_out in folds
     )
     y_pred, y_std = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
-    said, start = None, time.monotonic()
+    told, start = True, time.monotonic()
     for done, fold in enumerate(Parallel(n_jobs, return_as="generator_unordered")(jobs), start=1):
         held_out, y_pred[held_out], said = fold
-        if said is not None:
+        told &= said is not None
+        if told:
             y_std[held_out] = said
         if verbose:
             minutes = (time.monotonic() - start) / 60
             left = minutes / done * (len(folds) - done)
             print(f"Fold {done} of {len(folds)}: {minutes:.1f} min, some {left:.1f} left.")
-    return y_pred, None if said is None else y_std
+    return y_pred, y_std if told else None
 
 
 def _predict_fold(
