@@ -35,13 +35,16 @@ NAMES = {
     """,
     "sklearn_kpd.inspection": """
         AugmentationDisplay CoverageDisplay CumulativeErrorDisplay HistoryDisplay KeypointDisplay
-        KeypointErrorDisplay MissingLabelDisplay PhotographDisplay RegionDisplay
-        RiskCoverageDisplay evaluation_report
+        KeypointErrorDisplay LabelIssueDisplay MissingLabelDisplay PhotographDisplay
+        RegionDisplay RiskCoverageDisplay evaluation_report
     """,
     "sklearn_kpd.keypoints": """
         COCO_KEYPOINTS IBUG_68 KAGGLE_KEYPOINTS Keypoints NAMED_KEYPOINTS WFLW_98 align
         check_keypoints columns_from_names fitted_names flip_permutation from_units in_form_of
         mirror named_keypoints names_from_columns out_of_frame to_units
+    """,
+    "sklearn_kpd.label_quality": """
+        find_label_issues out_of_fold_predictions rank_unlabelled
     """,
     "sklearn_kpd.losses": """
         LOSSES MaskedHuber MaskedLoss MaskedMeanSquaredError MaskedWing PixelRMSE

@@ -526,6 +526,23 @@ def test_a_file_that_may_not_grow_leaves_the_old_one(photographs, tmp_path, args
     assert sorted(os.listdir(tmp_path)) == before
 
 
+def test_audit_lists_and_draws_what_is_probably_wrong(run, data):
+    before = (data / "training.csv").read_bytes()
+    options = ["--network", "cnn", "--epochs", 1, "--folds", 2, "--fdr", 1]
+    result = run("audit", "training.csv", "--out", "i.csv", "--draw", "worst.png", *options)
+    assert result.exit_code == 0, result.output
+    assert "Training 2 networks takes some" in result.output
+    issues = pd.read_csv(data / "i.csv")
+    assert f"Wrote {len(issues)} issues in {issues['row'].nunique()} rows to i.csv." in (
+        result.output
+    )
+    assert {"row", "keypoint", "kind", "p_value", "predicted_nose_tip_x"} <= set(issues.columns)
+    assert (data / "worst.png").read_bytes().startswith(b"\x89PNG")
+    assert (data / "training.csv").read_bytes() == before
+    result = run("audit", "training.csv", "--out", "training.csv")
+    assert "is named twice, and would be lost" in result.output
+
+
 def test_version_and_help(run):
     assert sklearn_kpd.__version__ in run("--version").output
     for command in ("demo", "train", "evaluate", "predict"):

@@ -58,11 +58,13 @@ def make_folds(
             "than one photograph or group."
         )
     if cv is None or isinstance(cv, Integral):
-        if (cv or 5) > n_groups:
+        n_folds = int(cv or 5)
+        if n_folds > n_groups:
             raise ValueError(
-                f"cv={cv} needs as many groups of rows, and there are {n_groups}: take fewer folds."
+                f"cv={n_folds} needs as many groups of rows, and there are {n_groups}: take fewer "
+                "folds."
             )
-        splits = GroupKFold(cv or 5, shuffle=True, random_state=random_state)
+        splits = GroupKFold(n_folds, shuffle=True, random_state=random_state)
     else:
         splits = check_cv(cv)
     # a splitter of the user's warns of groups that it takes no notice of

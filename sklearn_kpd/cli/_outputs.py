@@ -168,6 +168,7 @@ def draw_issues(data: "Data", issues: "DataFrame", path: Path) -> None:
     """Draw the worst labels."""
     from sklearn_kpd.inspection import LabelIssueDisplay
 
+    assert data.y is not None
     display = LabelIssueDisplay.from_issues(data.X, data.y, issues)
     write_figure(display.figure_, path)
 

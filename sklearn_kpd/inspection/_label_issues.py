@@ -27,7 +27,7 @@ _SAID = ["row", "keypoint", "kind", "distance"]
 
 
 class LabelIssueDisplay:
-    """Labels that are probably wrong, beside what was predicted without them.
+    r"""Labels that are probably wrong, beside what was predicted without them.
 
     Make it by :meth:`from_issues`. Green circles are the labels of the object, red ones those that
     are probably wrong, each joined to the blue cross where it was predicted.
@@ -68,7 +68,7 @@ class LabelIssueDisplay:
     >>> y.loc[7, "nose_tip_x"] += 12
     >>> issues = find_label_issues(None, X, y, y_pred=y_pred)
     >>> LabelIssueDisplay.from_issues(X, y, issues).titles
-    ['row 7: moved\\nnose_tip, 11.5 px']
+    ['row 7: moved\nnose_tip, 11.5 px']
     """
 
     def __init__(

@@ -5,9 +5,9 @@ its labelling scheme; by what the network says of its own sureness; and for the 
 others of its keypoints tell, since some objects are harder than others. What is usual has heavier
 tails than a normal distribution: the distances follow that of a bivariate Student t, whose scale
 and degrees of freedom are fitted to the bulk of them. Wrong labels lie in the tail, and must not
-tell what the tail is, so that the fit is one of a truncated sample. That all keypoints of an object
-are off together, none of them far, is a suspicion of its own: the median distance of an object's
-keypoints is log-normal.
+tell what the tail is, so that the fit is one of a truncated sample. That all keypoints of an
+object are off together, none of them far, is a suspicion of its own: the median distance of an
+object's keypoints is log-normal.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,8 @@ from sklearn_kpd.keypoints import FloatArray
 # Distances beyond so many medians tell nothing of the tail: they may be mistakes.
 _BULK = 3.0
 _NORMAL_MEDIAN = np.sqrt(2 * np.log(2))  # of a standard bivariate normal distribution's lengths
-# Of the logarithm of the median of m such lengths, times the root of m: 1 / (2 f), f their density.
+# Standard deviation of the logarithm of the median of m such lengths, times the root of m: 1 over
+# twice the density of the logarithm at the median.
 _LOG_SPREAD = 1 / (2 * np.log(2))
 # With fewer labels than this, a keypoint of a scheme is measured by all schemes' labels.
 _MIN_LABELS = 20
@@ -72,7 +73,7 @@ def weigh(
         Labelling scheme of each row.
     """
     residuals = labels - found
-    labelled = ~np.isnan(residuals).any(axis=2)
+    labelled = np.logical_not(np.isnan(residuals).any(axis=2))
     for cell in _cells(labelled, schemes):
         residuals[cell] -= np.median(residuals[cell], axis=0)
     lengths = np.hypot(*np.moveaxis(residuals, 2, 0))
@@ -82,7 +83,7 @@ def weigh(
     sureness = _to_median(lengths, sureness, labelled, schemes)
     together = _whole_objects(lengths / sureness)[:, np.newaxis]
 
-    scales = sureness * _difficulties(lengths / sureness)
+    scales: FloatArray = sureness * _difficulties(lengths / sureness)
     scales = _to_median(lengths, scales, labelled, schemes)
     degrees = fit_degrees((lengths / scales)[labelled])
     scales *= unit(degrees)
@@ -103,9 +104,9 @@ def _to_median(
 
 
 def bulk_median(distances: FloatArray) -> float:
-    """Median of the distances that are not far beyond it: a tenth that is wrong hardly moves it."""
-    distances = distances[distances <= _BULK * np.median(distances)]
-    return float(max(np.median(distances), 1e-6))
+    """Median of the distances that are not far beyond it; some that are wrong hardly move it."""
+    inner = distances[distances <= _BULK * np.median(distances)]
+    return max(float(np.median(inner)), 1e-6)
 
 
 def _difficulties(distances: FloatArray) -> FloatArray:
@@ -180,7 +181,7 @@ def fit_degrees(distances: FloatArray) -> float:
     def negative_log_likelihood(log_degrees: float) -> float:
         degrees = np.exp(log_degrees)
         scaled = inner / unit(degrees)
-        inside = 1 - tail(np.float64(end / unit(degrees)), degrees)
+        inside = 1 - float(tail(np.array(end / unit(degrees)), degrees))
         density = np.log(np.maximum(inner, 1e-12)) - 2 * np.log(unit(degrees))
         density -= (degrees / 2 + 1) * np.log1p(scaled**2 / degrees)
         return float(-density.mean() + np.log(inside))

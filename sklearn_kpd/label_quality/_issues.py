@@ -171,8 +171,8 @@ def _like(given: Any, keypoints: Keypoints, name: str) -> FloatArray:
         other = align(other, keypoints.names)
     if other.values.shape != keypoints.values.shape:
         raise ValueError(
-            f"{name} has the shape {other.values.shape}, and y {keypoints.values.shape}; they must "
-            "hold the same rows and keypoints."
+            f"{name} has the shape {other.values.shape}, and y {keypoints.values.shape}; they "
+            "must hold the same rows and keypoints."
         )
     return other.values.reshape(len(other.values), -1, 2)
 

@@ -1,9 +1,9 @@
 """What is wrong with the labels of an object: the fault that makes them most likely.
 
 Each fault is a story of how the labels came about (two names were swapped, the whole face was
-shifted, each keypoint slipped for itself ...). A story costs what its own numbers take to tell, and
-what is left of the residuals after it; the cheapest one is believed (minimum description length).
-Costs are negative log likelihoods, against that of a label where it is expected.
+shifted, each keypoint slipped for itself ...). A story costs what its own numbers take to tell,
+and what is left of the residuals after it; the cheapest one is believed (minimum description
+length). Costs are negative log likelihoods, against that of a label where it is expected.
 """
 
 from collections.abc import Iterator

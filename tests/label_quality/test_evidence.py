@@ -1,4 +1,4 @@
-"""P-values of right labels are uniform, those of wrong ones are not, and wrong ones move nothing."""
+"""P-values of right labels are uniform, those of wrong ones are not, and move nothing."""
 
 import numpy as np
 import pytest

@@ -30,9 +30,7 @@ def spoilt(y):
     y.iloc[full[2]] += np.tile([9, -4], 15)
     y.iloc[full[3], 1] = -12  # above the image
     y.iloc[full[4], ::2] = 95 - y.iloc[full[4], ::2]
-    return y, dict(
-        zip(full, ["moved", "swapped", "shifted", "outside", "mirrored"], strict=True)
-    )
+    return y, dict(zip(full, ["moved", "swapped", "shifted", "outside", "mirrored"], strict=True))
 
 
 def test_each_kind_is_found_and_named(faces):
@@ -49,7 +47,7 @@ def test_each_kind_is_found_and_named(faces):
 
 def test_what_a_row_of_the_table_says(faces):
     X, y, y_pred = faces
-    y, kinds = spoilt(y)
+    y, _ = spoilt(y)
     issues = find_label_issues(None, X, y, y_pred=y_pred)
     assert issues.columns.tolist() == COLUMNS + [f"predicted_{name}" for name in y.columns]
     assert issues["p_value"].is_monotonic_increasing
@@ -114,7 +112,9 @@ def test_duplicates_that_disagree(faces):
     y.iloc[full[0], 20] += 1.5
     y.iloc[300, 20] -= 2.5
     issues = find_label_issues(None, X, y, y_pred=y_pred)
-    assert issues[["kind", "keypoint"]].to_numpy().tolist() == [["duplicates disagree", "nose_tip"]]
+    assert issues[["kind", "keypoint"]].to_numpy().tolist() == [
+        ["duplicates disagree", "nose_tip"]
+    ]
     assert issues.loc[0, "row"] in (full[0], 300)
 
 

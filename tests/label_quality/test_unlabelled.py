@@ -56,7 +56,7 @@ def test_a_fitted_regressor_ranks_images(fitted, faces):
 
 
 def test_errors(fitted, faces):
-    X, y = faces
+    X, _ = faces
     with pytest.raises(ValueError, match="n_images=0 must be an int, at least 1"):
         rank_unlabelled(fitted, X, n_images=0)
     dummy = DummyRegressor().fit(X.reshape(len(X), -1), np.zeros((len(X), 30)))
