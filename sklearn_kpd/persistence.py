@@ -51,10 +51,10 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     ----------
     estimator : KeypointRegressor, AugmentTransformer, Pipeline or scikit-learn estimator
         Fitted or not. Of scikit-learn's, scalers, encoders, imputers, feature selection,
-        projections, linear regression and what composes these; derive a class of your own from
-        others. Functions and classes of your own, such as a network, a layer, a loss or an
-        imputer, are kept by name alone, and :func:`load` has to be given them. A `checkpoint_dir`
-        is left out.
+        projections, linear regression and what composes these, with splitters as parameters such
+        as `cv`; derive a class of your own from others. Functions and classes of your own, such as
+        a network, a layer, a loss or an imputer, are kept by name alone, and :func:`load` has to
+        be given them. A `checkpoint_dir` is left out.
     path : str or PathLike
         Where to.
 

@@ -183,7 +183,8 @@ class KeypointRegressor(KerasRegressorBase):
         Which keypoint takes which place in a mirror image, if names or `flip_pairs` say so.
     calibration_ : ndarray of shape (2, n_outputs), or None
         What turns the spread of the predictions for moved copies into a standard deviation: floor
-        in pixels, and slope. None without validation rows.
+        in pixels, and slope, by which ``std² = floor² + (slope · spread)²``. None without
+        validation rows.
     n_features_in_ : int
         Pixels of an image, times channels.
     feature_names_in_ : ndarray of str
@@ -603,7 +604,10 @@ class KeypointRegressor(KerasRegressorBase):
         return_std : bool, default=False
             Whether to return a standard deviation too, of what is predicted about what a label
             would be. It is measured on slightly moved copies of each image, at some eight times
-            the cost, and calibrated on the validation rows of `fit`.
+            the cost, and calibrated on the validation rows of `fit`, for images and labels like
+            theirs. Were errors normal, 68.3 % of them would lie within one and 95.4 % within two;
+            tails are heavier, and it lies half way between the numbers that keep the one and the
+            other, which is about 70 and 94 %.
         scheme : int, array-like of shape (n,), int, or of shape (n, 2 * k), bool, default=None
             Labelling scheme to predict by: its number in `schemes_`, one for each image, or which
             coordinates each image is asked for, or is labelled with, such as ``y.notna()``; the

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from sklearn_kpd._common.sklearn import set_metadata_requests
 from sklearn_kpd._persistence.estimators import check_learnt
 from sklearn_kpd._persistence.known import name_of_object
 from sklearn_kpd.augment.augmentation import Augmentation
@@ -22,6 +23,9 @@ from sklearn_kpd.keypoints import fitted_names
 from sklearn_kpd.photographs import BoxFinder, CropTransformer
 from sklearn_kpd.regressor import KeypointRegressor
 
+#: Attribute for what ``set_fit_request`` and its like have set, which is neither a parameter nor
+#: learnt.
+REQUESTS = "_metadata_request"
 _ATTRIBUTE = re.compile(r"(_[A-Za-z]\w*|[A-Za-z]\w*_)", re.ASCII)
 
 # What every file has; see `LEARNT`.
@@ -66,7 +70,7 @@ _FOR_SOME_X = {"feature_names_in_"}
 
 
 def learnt_attributes(estimator: BaseEstimator) -> dict[str, Any]:
-    """Attributes of an estimator that are no parameters.
+    """Attributes of an estimator that are no parameters, nor requests of metadata.
 
     Examples
     --------
@@ -75,8 +79,8 @@ def learnt_attributes(estimator: BaseEstimator) -> dict[str, Any]:
     >>> sorted(learnt_attributes(StandardScaler().fit([[1.0]])))
     ['mean_', 'n_features_in_', 'n_samples_seen_', 'scale_', 'var_']
     """
-    params = estimator.get_params(deep=False)
-    return {name: item for name, item in vars(estimator).items() if name not in params}
+    others = {*estimator.get_params(deep=False), REQUESTS}
+    return {name: item for name, item in vars(estimator).items() if name not in others}
 
 
 def restore_attributes(estimator: BaseEstimator, attributes: dict[str, Any]) -> None:
@@ -87,13 +91,16 @@ def restore_attributes(estimator: BaseEstimator, attributes: dict[str, Any]) -> 
     estimator : BaseEstimator
         With its parameters.
     attributes : dict of str to object
-        From :func:`learnt_attributes`, maybe of an older version of the package.
+        From :func:`learnt_attributes`, maybe of an older version of the package, and `REQUESTS`,
+        if there were any.
 
     Raises
     ------
     ValueError
         If an attribute has the name of a parameter or a method, so that it would stand in for it.
     """
+    attributes = dict(attributes)
+    set_metadata_requests(estimator, attributes.pop(REQUESTS, {}))
     _check_names(type(estimator), attributes)
     params = attributes.keys() & estimator.get_params(deep=False).keys()
     if params:

@@ -16,9 +16,11 @@ import keras
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_kpd._common.sklearn import metadata_requests, set_metadata_requests
 from sklearn_kpd._persistence import known
 from sklearn_kpd._persistence.archive import is_plain
 from sklearn_kpd._persistence.checks import (
+    REQUESTS,
     check_consistency,
     learnt_attributes,
     restore_attributes,
@@ -31,6 +33,7 @@ from sklearn_kpd._persistence.networks import (
     unpack_keras,
     unpack_network,
 )
+from sklearn_kpd._persistence.splitters import KINDS, arguments_of, make_splitter
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.exceptions import BrokenFileError, NotSaveableError, UntrustedTypeError
 from sklearn_kpd.images import Array
@@ -162,11 +165,27 @@ class Packer:
         params.pop(_LEFT_OUT, None)
         if kind is KeypointRegressor:
             params = self._with_callbacks_that_can_be_kept(params)
+        attributes = learnt_attributes(value)
+        if requests := metadata_requests(value):
+            attributes[REQUESTS] = requests
         return {
             "type": "estimator",
             "name": name or full_name(kind),
             "params": self._named(params, kind.__name__),
-            "attributes": self._named(learnt_attributes(value), kind.__name__),
+            "attributes": self._named(attributes, kind.__name__),
+        }
+
+    def _write_splitter(self, value: Any, where: str) -> dict[str, Any]:
+        name = type(value).__name__
+        try:
+            arguments = arguments_of(value)
+        except ValueError as error:
+            raise _not_saveable(where, str(error)) from error
+        return {
+            "type": "splitter",
+            "name": name,
+            "arguments": self._named(arguments, name),
+            "requests": self.pack(metadata_requests(value), where),
         }
 
     def _with_callbacks_that_can_be_kept(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -202,6 +221,7 @@ class Packer:
         np.ndarray: _write_array,
         np.random.RandomState: _write_random_state,
         tuple: _write_tuple,
+        **dict.fromkeys(KINDS, _write_splitter),
     }
     _WRITERS_OF_KINDS: tuple[tuple[Any, Callable[..., Any]], ...] = (
         (np.generic, _write_array),
@@ -237,6 +257,7 @@ class Unpacker:
         "object": {"name"},
         "random_state": {"key", "pos", "has_gauss", "gauss"},
         "scalar": {"part"},
+        "splitter": {"name", "arguments", "requests"},
         "strings": {"part"},
         "tuple": {"items"},
     }
@@ -343,6 +364,15 @@ class Unpacker:
         array = self._read_array(part)
         _require_as_saved(array.ndim == 0, f"an array of {array.ndim} dimensions as a number")
         return array[()]
+
+    def _read_splitter(self, name: Any, arguments: Any, requests: Any) -> Any:
+        _require_as_saved(isinstance(name, str), f"the splitter {name!r}")
+        try:
+            splitter = make_splitter(name, self._named(arguments))
+            set_metadata_requests(splitter, self.unpack(requests))
+        except ValueError as error:
+            raise BrokenFileError(f"The file contradicts itself: {error}") from error
+        return splitter
 
     def _read_strings(self, part: Any) -> Array:
         array = self._read_array(part)

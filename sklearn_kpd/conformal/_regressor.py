@@ -7,10 +7,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit, check_cv
 from sklearn.utils import Tags, get_tags, indexable
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -19,7 +26,13 @@ from sklearn.utils.validation import (
 
 from sklearn_kpd import metrics
 from sklearn_kpd._common.schemes import nearest_scheme
-from sklearn_kpd._common.sklearn import HasMethods, Interval, StrOptions, take_rows
+from sklearn_kpd._common.sklearn import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    take_rows,
+    take_rows_of_metadata,
+)
 from sklearn_kpd.augment import AugmentedImages
 from sklearn_kpd.conformal._scores import (
     SCORES,
@@ -130,6 +143,9 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
     (5, 15)
     """
 
+    # Groups matter to what is held out; weights are for the estimator alone, which requests them.
+    __metadata_request__fit = {"groups": True, "sample_weight": UNUSED}
+
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict"])],
         "method": [StrOptions({"split", "cv+"})],
@@ -163,6 +179,7 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         sample_weight: ArrayLike | None = None,
         *,
         groups: ArrayLike | None = None,
+        **fit_params: Any,
     ) -> "ConformalKeypointRegressor":
         """Fit the estimator on some of the rows, and calibrate it on others.
 
@@ -179,6 +196,10 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
             Rows of one group are never on both sides; the estimator's own validation keeps to
             them too. By default rows of one photograph are a group where X names paths;
             :func:`~sklearn_kpd.model_selection.duplicate_groups` finds images that are alike.
+        **fit_params : dict
+            For the estimator's fit: of what has an entry for each row, those of the rows that it
+            is fitted on. If metadata routing is enabled, these, `sample_weight` and `groups` reach
+            the estimator and a splitter `cv` if they request them.
 
         Returns
         -------
@@ -207,10 +228,12 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
                 "makes it, with the regressor as its last step, as estimator, and X as it is."
             )
         X, y = indexable(X, y)
-        folds = self._folds(len(values), photographs_of(X) if groups is None else groups)
+        metadata = {"sample_weight": sample_weight, "groups": groups, **fit_params}
+        for_fit, for_split = self._routed({k: v for k, v in metadata.items() if v is not None})
+        known = photographs_of(X) if groups is None else groups
         learnt, held_out = [], []
-        for training, calibration in folds:
-            options = self._fit_options(training, sample_weight, groups)
+        for training, calibration in self._folds(len(values), known, for_split):
+            options = take_rows_of_metadata(X, for_fit, training)
             estimator = clone(self.estimator)
             learnt.append(estimator.fit(take_rows(X, training), take_rows(y, training), **options))
             held_out.append((take_rows(X, calibration), take_rows(y, calibration)))
@@ -364,8 +387,11 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         """Height, width and channels of the images, if the estimator tells."""
         return last_step(self.estimators_[0]).image_shape_
 
-    def _folds(self, n_rows: int, groups: ArrayLike | None) -> Folds:
-        """Rows to fit on and rows to calibrate on, once or for each fold."""
+    def _folds(self, n_rows: int, groups: ArrayLike | None, options: dict[str, Any]) -> Folds:
+        """Rows to fit on and rows to calibrate on, once or for each fold.
+
+        `options` are for the split method of a splitter of the user's.
+        """
         names = np.arange(n_rows) if groups is None else np.asarray(groups)
         _, names = np.unique(names, return_inverse=True)
         if len(np.unique(names)) < 2:
@@ -381,8 +407,9 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         else:
             splits = check_cv(self.cv)
         # a splitter of the user's warns of groups that it takes no notice of
-        given = names if groups is not None or isinstance(splits, _BY_GROUPS) else None
-        folds = list(splits.split(names, groups=given))
+        if isinstance(splits, _BY_GROUPS):
+            options = {**options, "groups": names}
+        folds = list(splits.split(names, **options))
         held_out = np.concatenate([calibration for _, calibration in folds])
         if len(np.unique(held_out)) < len(held_out):
             raise ValueError(
@@ -397,18 +424,36 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
             )
         return folds
 
-    def _fit_options(
-        self, rows: IntArray, sample_weight: ArrayLike | None, groups: ArrayLike | None
-    ) -> dict[str, Any]:
-        """Weights and groups of some rows, under the names that the estimator's fit takes."""
-        steps = getattr(self.estimator, "steps", None)
-        prefix = f"{steps[-1][0]}__" if steps else ""
-        options = {}
-        if sample_weight is not None:
-            options[f"{prefix}sample_weight"] = take_rows(np.asarray(sample_weight), rows)
-        if groups is not None and has_fit_parameter(last_step(self.estimator), "groups"):
-            options[f"{prefix}groups"] = take_rows(np.asarray(groups), rows)
-        return options
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say what becomes of metadata of `fit`, as scikit-learn's user guide describes it.
+
+        Returns
+        -------
+        MetadataRouter
+            With the estimator, and with `cv` where "cv+" takes a splitter.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        fit = MethodMapping().add(caller="fit", callee="fit")
+        router.add(estimator=self.estimator, method_mapping=fit)
+        if self.method == "cv+" and hasattr(self.cv, "split"):
+            split = MethodMapping().add(caller="fit", callee="split")
+            router.add(splitter=self.cv, method_mapping=split)
+        return router
+
+    def _routed(self, metadata: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Metadata of `fit` for the estimator's fit, and for the splitter."""
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", **metadata)
+            return routed["estimator"]["fit"], routed.get("splitter", {"split": {}})["split"]
+        for_fit, for_split = dict(metadata), {}
+        if "groups" in metadata:
+            for_split["groups"] = metadata["groups"]
+            if not has_fit_parameter(last_step(self.estimator), "groups"):
+                del for_fit["groups"]
+        for name in for_fit.keys() & {"sample_weight", "groups"}:
+            if steps := getattr(self.estimator, "steps", None):
+                for_fit[f"{steps[-1][0]}__{name}"] = for_fit.pop(name)
+        return for_fit, for_split
 
     def _calibrate(
         self, learnt: list[Any], held_out: list[tuple[Any, Any]]
