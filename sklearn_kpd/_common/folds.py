@@ -6,16 +6,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.model_selection import GroupKFold, check_cv
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, check_cv
 
 from sklearn_kpd._common.columns import IntArray
 from sklearn_kpd._common.sklearn import RandomState
 
 Folds = list[tuple[IntArray, IntArray]]
+_BY_GROUPS = (GroupKFold, GroupShuffleSplit)
 
 
 def make_folds(
-    cv: Any, n_rows: int, groups: ArrayLike | None, random_state: RandomState, *, named: bool
+    cv: Any,
+    n_rows: int,
+    groups: ArrayLike | None,
+    random_state: RandomState,
+    options: dict[str, Any],
 ) -> Folds:
     """Rows to fit on and rows held out, fold by fold.
 
@@ -29,8 +34,8 @@ def make_folds(
         Rows of one group are never on both sides.
     random_state : int, RandomState instance or None
         Determines the folds of a number.
-    named : bool
-        Whether the user named the groups: a splitter of the user's is told of them then.
+    options : dict
+        For the split method of a splitter of the user's, such as groups that the user named.
 
     Returns
     -------
@@ -45,7 +50,7 @@ def make_folds(
     Examples
     --------
     >>> from sklearn_kpd._common.folds import make_folds
-    >>> folds = make_folds(2, 4, ["a", "a", "b", "b"], 0, named=True)
+    >>> folds = make_folds(2, 4, ["a", "a", "b", "b"], 0, {})
     >>> sorted(held_out.tolist() for _, held_out in folds)
     [[0, 1], [2, 3]]
     """
@@ -68,8 +73,9 @@ def make_folds(
     else:
         splits = check_cv(cv)
     # a splitter of the user's warns of groups that it takes no notice of
-    given = names if named or isinstance(splits, GroupKFold) else None
-    folds = list(splits.split(names, groups=given))
+    if isinstance(splits, _BY_GROUPS):
+        options = {**options, "groups": names}
+    folds = list(splits.split(names, **options))
     held_out = np.concatenate([rows for _, rows in folds])
     if len(np.unique(held_out)) < len(held_out):
         raise ValueError(

@@ -1,8 +1,7 @@
 """ConformalKeypointRegressor: keypoints with regions that hold what they promise."""
 
-import os
 import warnings
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GroupKFold, GroupShuffleSplit, check_cv
+from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import Tags, get_tags, indexable
 from sklearn.utils.metadata_routing import (
     UNUSED,
@@ -25,6 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_kpd import metrics
+from sklearn_kpd._common.folds import Folds, make_folds, photographs_of
 from sklearn_kpd._common.schemes import nearest_scheme
 from sklearn_kpd._common.sklearn import (
     HasMethods,
@@ -36,7 +36,6 @@ from sklearn_kpd._common.sklearn import (
 from sklearn_kpd.augment import AugmentedImages
 from sklearn_kpd.conformal._scores import (
     SCORES,
-    IntArray,
     keypoint_scores,
     labels_needed,
     largest_radius,
@@ -48,9 +47,6 @@ from sklearn_kpd.conformal._scores import (
 from sklearn_kpd.images import DeferredImages
 from sklearn_kpd.keypoints import FloatArray, align, check_keypoints, fitted_names, last_step
 from sklearn_kpd.metrics._scorers import name_predictions
-
-Folds = list[tuple[IntArray, IntArray]]
-_BY_GROUPS = (GroupKFold, GroupShuffleSplit)
 
 
 class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimator):
@@ -392,37 +388,11 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
 
         `options` are for the split method of a splitter of the user's.
         """
-        names = np.arange(n_rows) if groups is None else np.asarray(groups)
-        _, names = np.unique(names, return_inverse=True)
-        if len(np.unique(names)) < 2:
-            raise ValueError(
-                f"All rows are one group (n_samples={n_rows}), so none can be held out for "
-                "calibration: give more than one photograph or group."
-            )
+        cv = self.cv
         if self.method == "split":
             share, seed = self.calibration_size, self.random_state
-            splits = GroupShuffleSplit(1, test_size=share, random_state=seed)
-        elif self.cv is None or isinstance(self.cv, Integral):
-            splits = GroupKFold(self.cv or 5, shuffle=True, random_state=self.random_state)
-        else:
-            splits = check_cv(self.cv)
-        # a splitter of the user's warns of groups that it takes no notice of
-        if isinstance(splits, _BY_GROUPS):
-            options = {**options, "groups": names}
-        folds = list(splits.split(names, **options))
-        held_out = np.concatenate([calibration for _, calibration in folds])
-        if len(np.unique(held_out)) < len(held_out):
-            raise ValueError(
-                f"cv={self.cv!r} holds rows out more than once; 'cv+' needs folds that do not "
-                "overlap, such as those of KFold or GroupKFold."
-            )
-        if any(
-            np.isin(names[calibration], names[training]).any() for training, calibration in folds
-        ):
-            raise ValueError(
-                f"cv={self.cv!r} has rows of one group on both sides: use GroupKFold, or a number."
-            )
-        return folds
+            cv, options = GroupShuffleSplit(1, test_size=share, random_state=seed), {}
+        return make_folds(cv, n_rows, groups, self.random_state, options)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Say what becomes of metadata of `fit`, as scikit-learn's user guide describes it.
@@ -501,16 +471,6 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         tags.input_tags = get_tags(self.estimator).input_tags
         tags.target_tags.multi_output = True
         return tags
-
-
-def photographs_of(X: Any) -> Any:
-    """Paths of the photographs, if X names them: rows of one belong together."""
-    if hasattr(X, "columns"):
-        return X["path"] if "path" in X.columns else None
-    one_dimension = isinstance(X, list | tuple) or len(getattr(X, "shape", ())) == 1
-    if not one_dimension or not all(isinstance(item, str | os.PathLike) for item in X):
-        return None
-    return list(map(os.fspath, X))
 
 
 def predicted_points(

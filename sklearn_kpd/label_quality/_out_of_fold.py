@@ -92,7 +92,8 @@ def out_of_fold_predictions(
     check_consistent_length(X, values, groups)
     X, y = indexable(X, y)
     together = photographs_of(X) if groups is None else groups
-    folds = make_folds(cv, len(values), together, random_state, named=groups is not None)
+    named = {} if groups is None else {"groups": groups}
+    folds = make_folds(cv, len(values), together, random_state, named)
     jobs = (
         delayed(_predict_fold)(estimator, X, y, training, held_out, groups)
         for training, held_out in folds
