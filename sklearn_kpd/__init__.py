@@ -40,6 +40,7 @@ _MODULES = (
     "images",
     "inspection",
     "keypoints",
+    "label_quality",
     "losses",
     "metrics",
     "missing",

@@ -1,0 +1,3 @@
+"""Wrong labels: found, looked at, mended."""
+
+__all__: list[str] = []
