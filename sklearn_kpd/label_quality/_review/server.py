@@ -76,7 +76,7 @@ class Server:
             self._server = make_server(
                 HOST, port, app, threaded=True, request_handler=_SilentHandler, fd=bound.fileno()
             )
-        app.config["ORIGIN"] = f"http://{HOST}:{self._server.server_port}"
+        app.config["ORIGIN"] = f"http://{HOST}:{self._server.port}"
         self.url = f"{app.config['ORIGIN']}/{token}/"
 
     def run(self) -> None:

@@ -12,6 +12,8 @@ const KINDS = {
 };
 const NEAR = { mouse: 12, pen: 14, touch: 24 }; // how near to a point a click has to be, in pixels of the screen
 const SMALL = 256; // pictures up to so many pixels are shown pixel by pixel
+const CROWD = 20; // keypoints of an issue from which on each is drawn small
+const EDGE = 32; // pixels of the screen that are free at the edges together, for half a mark each
 const PAUSE = 400; // milliseconds without an arrow key after which the points are kept
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -160,6 +162,7 @@ const actions = {
 const KEYS = {
   n: "next", p: "previous", s: "skip", a: "accept", x: "clear", Delete: "clear", w: "swap", u: "undo",
   "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", 0: "fit",
+  f: "finish",
 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -266,7 +269,7 @@ function fit() {
   view = {
     x: (left + right) / 2 - 0.5,
     y: (top + bottom) / 2 - 0.5,
-    scale: Math.max(1e-3, 0.97 * Math.min(width / (right - left), height / (bottom - top))),
+    scale: Math.min(Math.max(60, width - EDGE) / (right - left), Math.max(60, height - EDGE) / (bottom - top)),
   };
 }
 
@@ -310,11 +313,11 @@ function kindOf(k, suspected) {
 
 function render() {
   if (!state || finished) return;
-  $("title").textContent = `Row ${state.row}`;
+  $("title").textContent = `Row ${state.row}, ${state.position + 1} of ${state.total}`;
   $("source").textContent = state.source ?? state.data;
   $("progress").textContent =
-    `${state.looked_at} of ${state.total} looked at, ${state.changed} changed; this is number ${state.position + 1}` +
-    (state.this_looked_at ? ", looked at before" : "");
+    `${state.looked_at} of ${state.total} looked at, ${state.changed} changed` +
+    (state.this_looked_at ? "; this one was looked at" : "");
   document.title = `${state.looked_at} of ${state.total} – review of ${state.data}`;
   renderIssues();
   renderButtons();
@@ -367,6 +370,8 @@ function renderButtons() {
 
 function renderKeypoints() {
   const suspected = new Set(issueKeypoints());
+  const longest = Math.max(...state.names.map((name) => name.length));
+  $("keypoints").style.setProperty("--column", longest < 8 ? "5rem" : "9rem");
   const order = state.names.map((_, k) => k).sort((a, b) => suspected.has(b) - suspected.has(a) || a - b);
   fill($("keypoints"), order.length, (button, at) => {
     const k = order[at];
@@ -409,7 +414,8 @@ function renderMarks() {
   const suspected = new Set(issueKeypoints());
   const below = [], middle = [], above = [], texts = [];
   state.names.forEach((name, k) => {
-    const important = suspected.has(k) || selected.has(k) || k === hovered;
+    const linked = suspected.has(k) || selected.has(k) || k === hovered;
+    const important = k === hovered || (linked && suspected.size <= CROWD);
     const there = points[k] && drawn(points[k]);
     const expected = state.predicted[k] && drawn(state.predicted[k]);
     if (expected) {
@@ -419,7 +425,7 @@ function renderMarks() {
         "stroke-dasharray": `${2.5 * pixel} ${2 * pixel}`, "data-k": k,
       }, "point predicted"));
     }
-    if (there && expected && important) {
+    if (there && expected && linked) {
       below.push(mark("line", {
         x1: there[0], y1: there[1], x2: expected[0], y2: expected[1], "stroke-width": pixel,
       }, "link"));
@@ -427,8 +433,8 @@ function renderMarks() {
     if (there) {
       const kind = kindOf(k, suspected);
       const r = (important ? 6 : 4) * pixel;
-      const list = important ? above : middle;
-      if (suspected.has(k)) {
+      const list = linked ? above : middle;
+      if (suspected.has(k) && important) {
         list.push(mark("circle", {
           cx: there[0], cy: there[1], r: r + 4 * pixel, "stroke-width": 1.5 * pixel,
         }, "issue-ring"));
