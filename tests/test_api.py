@@ -43,6 +43,8 @@ NAMES = {
         check_keypoints columns_from_names fitted_names flip_permutation from_units in_form_of
         mirror named_keypoints names_from_columns out_of_frame to_units
     """,
+    "sklearn_kpd.label_quality": """
+    """,
     "sklearn_kpd.losses": """
         LOSSES MaskedHuber MaskedLoss MaskedMeanSquaredError MaskedWing PixelRMSE
     """,

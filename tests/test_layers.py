@@ -16,7 +16,7 @@ LAYERS = (
     ("networks", "model_selection", "metrics", "augment", "datasets", "photographs"),
     ("_inference", "_training", "inspection"),
     ("regressor",),
-    ("conformal",),
+    ("conformal", "label_quality"),
     ("_persistence",),
     ("persistence",),
     ("cli",),

@@ -1,5 +1,6 @@
 """The page of a review: what it needs is checked and read, and it is served until it ends."""
 
+import contextlib
 import importlib.util
 import threading
 import webbrowser
@@ -93,15 +94,13 @@ class Review:
         click.echo(f"Open {server.url} (Ctrl-C ends, and the same command goes on).")
         if browser:  # one in a terminal would not return
             threading.Thread(target=webbrowser.open, args=[server.url], daemon=True).start()
-        try:
+        with contextlib.suppress(KeyboardInterrupt):  # the server itself may end quietly by it
             server.run()
-        except KeyboardInterrupt:
-            click.echo(
-                f"\n{_progress(session.corrections)}. The same command goes on, and with --write "
-                f"it writes {self.output.path}."
-            )
-        else:
-            click.echo(said[-1])
+        end = (
+            f"\n{_progress(session.corrections)}. The same command goes on, and with --write it "
+            f"writes {self.output.path}."
+        )
+        click.echo(said[-1] if said else end)
 
 
 def check_flask() -> None:

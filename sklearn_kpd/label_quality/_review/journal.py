@@ -57,13 +57,22 @@ class Journal:
     def append(self, entry: dict[str, Any]) -> None:
         """Write an entry; it is on disk when this returns, and not there if this raises."""
         line = json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        self._cut()
+        try:
+            rest = memoryview(line)
+            while rest:  # a disk that fills up takes a part, and then raises
+                rest = rest[self._file.write(rest) :]
+            os.fsync(self._file.fileno())
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._cut()
+            raise
+        self._end += len(line)
+
+    def _cut(self) -> None:
+        """Take away what stands after the last entry, and go there."""
         self._file.seek(self._end)
         self._file.truncate()
-        rest = memoryview(line)
-        while rest:  # a disk that fills up takes a part, and then raises
-            rest = rest[self._file.write(rest) :]
-        os.fsync(self._file.fileno())
-        self._end += len(line)
 
     def close(self) -> None:
         """Let another process write it."""

@@ -102,9 +102,7 @@ def choose_output(source: Path, out: Path | None, annotations: Any, images: Any)
 def _own_format(annotations: Any) -> str | None:
     """Format that the labels came in, if they can be written in it."""
     name = str(annotations.format)
-    if "frame" in annotations:
-        return name if name == "deeplabcut" else None
-    return name if name in FORMATS else None
+    return name if name in FORMATS and "frame" not in annotations else None
 
 
 def _named(source: Path, ending: str) -> Path:
@@ -143,6 +141,8 @@ def warnings_of(output: Output) -> list[str]:
     if len(set(found.category)) > 1:
         names = ", ".join(sorted({str(name) for name in found.category})[:4])
         texts.append(f"All objects ({names}) will be in one category, 'object'.")
+    if output.format == "deeplabcut" and len(set(found.get("track", ()))) > 1:
+        texts.append("Individuals will be numbered anew in each image, in their order.")
     if output.format == "dlib":
         texts.append("dlib's files have whole pixels: what you set is rounded.")
     return texts
@@ -206,14 +206,16 @@ def _reads_as_kaggle(path: str, output: Output, expected: FloatArray) -> bool:
 
 
 def _reads_as(path: str, output: Output, expected: pd.DataFrame) -> bool:
-    """Whether the labels of all objects that have some are there, photograph by photograph."""
+    """Whether the labels of all objects that have some are there, image by image."""
     from sklearn_kpd.datasets import load_annotations
 
-    order = np.argsort(pd.factorize(output.annotations.data["path"])[0], kind="stable")
+    found = output.annotations
+    groups = found.frame.astype(int) if "frame" in found else pd.factorize(found.data["path"])[0]
+    order = np.argsort(groups, kind="stable")
     values = expected.to_numpy()[order]
     values = values[~np.isnan(values).all(axis=1)]
-    found = load_annotations(path, format=output.format).target
-    there = found.reindex(columns=expected.columns).to_numpy()
+    there = load_annotations(path, format=output.format).target
+    there = there.reindex(columns=expected.columns).to_numpy()
     there = there[~np.isnan(there).all(axis=1)]
     tolerance = _FRACTIONS_LOST if output.format == "dlib" else 0
     return there.shape == values.shape and np.allclose(

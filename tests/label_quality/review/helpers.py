@@ -19,6 +19,7 @@ LABELS = np.array(
     ]
 )
 PREDICTED = np.array([[21.0, 31.0], [61.0, 31.0], [41.0, 51.0]])
+OPEN = []
 HEADER = header_of("training.csv", "issues.csv", "f" * 32)
 
 #: Row 2 first, then 1 with two issues; rows 0 and 3 are not looked at.
@@ -35,8 +36,14 @@ def table_of(labels=LABELS, names=NAMES):
 def session(folder, labels=LABELS, names=NAMES, name="training.csv"):
     images = np.random.default_rng(0).integers(0, 255, (len(labels), 96, 96, 1), dtype=np.uint8)
     data = labelled(name, images, table_of(labels, names))
+    return Session(data, SUSPECTS, opened(folder), "training_corrected.csv")
+
+
+def opened(folder):
+    """Journal in a folder, which the fixture in conftest.py closes."""
     journal = Journal(folder / "issues.csv.review.jsonl", HEADER)
-    return Session(data, SUSPECTS, journal, "training_corrected.csv")
+    OPEN.append(journal)
+    return journal
 
 
 def issues_of(labels, rows, names, predicted):

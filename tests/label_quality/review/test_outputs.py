@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.utils import Bunch
 
 from sklearn_kpd.cli._inputs import read_labelled
 from sklearn_kpd.datasets import load_annotations, load_kaggle, make_faces, save_annotations
@@ -19,7 +20,7 @@ from sklearn_kpd.label_quality._review.outputs import (
     warnings_of,
     write_corrected,
 )
-from tests.label_quality.review.helpers import LABELS, table_of, write_kaggle_csv
+from tests.label_quality.review.helpers import LABELS, NAMES, table_of, write_kaggle_csv
 
 
 def output_of(path, out=None):
@@ -153,20 +154,24 @@ def test_what_cannot_be_written_is_said_before_the_work(tmp_path, photographs):
 
 
 def test_frames_of_a_video_are_written_as_deeplabcut_does(tmp_path):
-    X = pd.DataFrame({"path": "clip.mp4", "frame": [3, 3, 7, 9]})
-    path = tmp_path / "clipDLC.csv"
-    save_annotations(X, table_of(), path, "deeplabcut")
-    found = load_annotations(path)
-    chosen = choose_output(path, None, found, None)
-    assert (chosen.format, chosen.path.name) == ("deeplabcut", "clipDLC_corrected.csv")
-    labels = found.target.to_numpy().reshape(len(found.target), -1, 2)
-    after = labels + 1
-    write_corrected(chosen, labels, after, found.keypoint_names)
-    new = load_annotations(chosen.path).target
-    np.testing.assert_array_equal(new.to_numpy(), after.reshape(len(after), -1))
-    found.format = "sleap"
-    with pytest.raises(ValueError, match=r"frames of a video: give --out .*csv .* deeplabcut"):
+    found = Bunch(
+        data=pd.DataFrame({"path": ["clip.mp4"] * 4}),
+        frame=np.array([7, 3, 9, 3], dtype=object),
+        track=np.array(["a", "b", "a", "a"], dtype=object),
+        format="sleap",
+        target=table_of(),
+        category=np.array([None] * 4),
+        visibility=None,
+    )
+    path = tmp_path / "clip.slp"
+    with pytest.raises(ValueError, match=r"video: give --out clip_corrected.csv .* deeplabcut"):
         choose_output(path, None, found, None)
+    chosen = choose_output(path, tmp_path / "new.csv", found, None)
+    assert "numbered anew" in " ".join(warnings_of(chosen))
+    write_corrected(chosen, LABELS, LABELS + 1, NAMES)
+    new = load_annotations(chosen.path)
+    assert new.frame.tolist() == [3, 3, 7, 9]
+    np.testing.assert_array_equal(new.target, (LABELS + 1)[[1, 3, 0, 2]].reshape(4, -1))
 
 
 @pytest.mark.parametrize(
