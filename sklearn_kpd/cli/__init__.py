@@ -1,3 +1,3 @@
-"""The command line: demo, train, evaluate, predict."""
+"""The command line: demo, train, evaluate, predict, review."""
 
 from sklearn_kpd.cli.commands import main as main

@@ -39,6 +39,8 @@ class Data:
         Kaggle's.
     skeleton, flip_pairs : list of pairs of str, or None
         What annotations say of their keypoints.
+    annotations : Bunch or None
+        All that load_annotations has read.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Data:
     image_ids: Any = None
     skeleton: list[Any] = field(default_factory=list)
     flip_pairs: list[Any] | None = None
+    annotations: Any = None
 
 
 def read_labelled(path: Path, *, images: Path | None, category: str | None) -> Data:
@@ -158,7 +161,7 @@ def _read_annotations(path: Path, images: Path | None, category: str | None) -> 
         )
     return Data(
         str(path), "photographs", X, found.target,
-        skeleton=found.skeleton, flip_pairs=found.get("flip_pairs"),
+        skeleton=found.skeleton, flip_pairs=found.get("flip_pairs"), annotations=found,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from sklearn_kpd import __version__
-from sklearn_kpd.cli import _inputs, _models, _outputs
+from sklearn_kpd.cli import _inputs, _models, _outputs, _review
 from sklearn_kpd.cli._group import Commands, load_tensorflow
 
 _PATH = click.Path(path_type=Path)
@@ -243,6 +243,41 @@ def predict(
     if draw is not None:
         _outputs.draw(found, None, table, draw)
         click.echo(f"Wrote {draw}.")
+
+
+@main.command()
+@click.argument("data", type=_PATH)
+@click.argument("issues", type=_PATH)
+@_IMAGES
+@_CATEGORY
+@click.option("--out", type=_PATH, default=None,
+              help="File for the corrected labels.  [default: DATA with _corrected in its "
+              "name]")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=0,
+              help="Of the page.  [default: a free one]")  # fmt: skip
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@click.option("--write", is_flag=True,
+              help="Write the corrected labels as they are by now, without the page.")  # fmt: skip
+def review(
+    data: Path, issues: Path, images: Path | None, category: str | None, out: Path | None,
+    port: int, no_browser: bool, write: bool,
+) -> None:  # fmt: skip
+    """Mend wrong labels of DATA on a local page.
+
+    DATA has labels: a file of Kaggle's, or annotations. ISSUES is a CSV file of what
+    label_quality.find_label_issues has found in it. Every change is kept at once beside ISSUES;
+    the same command goes on where it was. DATA itself is not touched.
+    """
+    if not write:
+        _review.check_flask()
+    labelled = _inputs.read_labelled(data, images=images, category=category)
+    work = _review.Review(data, labelled, issues, out)
+    if not work.suspects:
+        click.echo(f"{issues} holds no issue: there is nothing to look at.")
+    elif write:
+        work.write_journal()
+    else:
+        work.serve(port, browser=not no_browser)
 
 
 def _print_scores(y_true: Any, y_pred: Any, baseline: Any = None) -> None:

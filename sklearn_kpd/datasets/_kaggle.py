@@ -145,7 +145,7 @@ def _as_it_is(path: Path, content: bytes) -> Iterator[bytes]:
 def _unzipped(path: Path, content: bytes) -> Iterator[bytes]:
     with _damage_named(path):
         archive = zipfile.ZipFile(io.BytesIO(content))
-    member = _csv_member(path, archive, len(content))
+    member = csv_member(path, archive, len(content))
     with _damage_named(path), archive.open(member) as file:
         yield from _pieces(file)
 
@@ -198,7 +198,7 @@ def _damage_named(path: Path, kind: str = "zip") -> Iterator[None]:
         raise ValueError(f"{path}: no whole {kind} file: {reason}.") from error
 
 
-def _csv_member(path: Path, archive: zipfile.ZipFile, size: int) -> zipfile.ZipInfo:
+def csv_member(path: Path, archive: zipfile.ZipFile, size: int) -> zipfile.ZipInfo:
     members = [
         member
         for member in archive.infolist()

@@ -120,6 +120,8 @@ def load_annotations(
             Photographs that were not found; their paths in `data` are as the file has them.
         left_out : DataFrame with columns where, reason
             What the file holds and `data` does not.
+        format : str
+            Format that was read.
         DESCR : str
             What was read.
 
@@ -175,6 +177,7 @@ def load_annotations(
         bunch.flip_pairs = [pair for pair in found.flip_pairs if set(pair) <= set(names)]
     bunch.missing_images = missing
     bunch.left_out = pd.DataFrame(found.left_out, columns=["where", "reason"], dtype=object)
+    bunch.format = name
     bunch.DESCR = _description(path, name, bunch, n_scaled)
     return (bunch.data, bunch.target) if return_X_y else bunch
 
