@@ -63,6 +63,24 @@ def check_config(config: Any, trusted: Trusted | None) -> None:
         )
 
 
+def class_names(config: Any) -> Iterator[str]:
+    """Names of the classes in a configuration.
+
+    Examples
+    --------
+    >>> from sklearn_kpd._persistence.configs import class_names
+    >>> list(class_names([{"class_name": "Dense", "config": {"units": 3}}]))
+    ['Dense']
+    """
+    if isinstance(config, dict):
+        if isinstance(config.get("class_name"), str):
+            yield config["class_name"]
+        config = list(config.values())
+    if isinstance(config, _LISTS):
+        for item in config:
+            yield from class_names(item)
+
+
 def _see(node: Any, trusted: Trusted | None) -> _Seen:
     if isinstance(node, str):
         if len(node) > _LONGEST_TEXT:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sklearn_kpd._common.files import replacing
+from sklearn_kpd._common.files import check_replaceable, replacing
+from sklearn_kpd._common.texts import shielded, shielded_path, text_of_path
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -44,13 +45,7 @@ def check_output(path: Path | None, endings: Iterable[str], inputs: Iterable[Pat
     endings = tuple(endings)
     if path.suffix.lower() not in endings:
         raise click.ClickException(f"{path}: the name must end in {' or '.join(endings)}.")
-    folder = Path(os.path.realpath(path)).parent
-    if not folder.is_dir():
-        raise click.ClickException(f"{path.parent}: no such folder.")
-    if path.exists() and not path.is_file():
-        raise click.ClickException(f"{path} is no regular file, and is not replaced.")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise click.ClickException(f"{path}: may not be written.")
+    check_replaceable(path)
     for other in inputs:
         if other is not None and os.path.realpath(other) == os.path.realpath(path):
             raise click.ClickException(
@@ -119,8 +114,16 @@ def write_predictions(
     else:
         first = data.X if data.kind != "images" else pd.DataFrame({"ImageId": data.image_ids})
         table = pd.concat([first.reset_index(drop=True), y_pred], axis=1)
-    write_text(table.to_csv(index=False), path)
+    write_text(_csv(table), path)
     return len(table)
+
+
+def _csv(table: "DataFrame") -> str:
+    """A table as CSV, without text that a spreadsheet takes for a formula."""
+    if "path" in table:
+        paths = [shielded_path(text_of_path(path)) for path in table["path"]]
+        table = table.assign(path=paths)
+    return table.rename(columns=shielded).to_csv(index=False)
 
 
 def draw(data: "Data", y_true: Any, y_pred: "DataFrame", path: Path) -> None:
@@ -172,4 +175,5 @@ def write_report(
         y_true, y_pred = (
             type(y)(crops.to_crop(y.to_numpy()), columns=y.columns) for y in (y_true, y_pred)
         )
-    write_text(evaluation_report(images, y_true, y_pred, title=title, random_state=0), path)
+    page = evaluation_report(images, y_true, y_pred, title=text_of_path(title), random_state=0)
+    write_text(page, path)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from sklearn_kpd._common.files import replacing_path
 from sklearn_kpd._common.opencv import cv2
+from sklearn_kpd._common.texts import paths_column
 from sklearn_kpd.exceptions import PhotographError
 from sklearn_kpd.images import Array
 from sklearn_kpd.keypoints import Keypoints, check_keypoints
@@ -84,7 +85,7 @@ def read_video(path: Any) -> pd.DataFrame:
             f"{path} promises {told} frames, and {n_frames} can be decoded: it may be cut off.",
             stacklevel=2,
         )
-    return pd.DataFrame({"path": os.fspath(path), "frame": np.arange(n_frames)})
+    return pd.DataFrame({"path": paths_column([path] * n_frames), "frame": np.arange(n_frames)})
 
 
 def write_video(
