@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be(written, folder, place):
 def test_a_name_that_is_too_long(written, folder):
     name, content, write = written
     with pytest.raises(OSError, match="too long"):
-        write(content, folder / ("n" * 250 + name))
+        write(content, folder / ("n" * 256 + name))
     assert os.listdir(folder) == ["other"]
 
 
