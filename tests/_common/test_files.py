@@ -166,7 +166,7 @@ def strays_of(path, age):
         path.with_name(name)
         for name in (
             f"{path.name}.tmp", f"{path.name}.{'0' * 15}.tmp", f"{path.name}.{'A' * 16}.tmp",
-            f"x{path.name}.{'0' * 16}.tmp", f"{path.name}.{'0' * 16}.tmp.bak",
+            f"x{path.name}.{'0' * 16}.tmp", f"{path.name}.{'0' * 16}.csv",
         )
     ]  # fmt: skip
     for stray in ours + others:

@@ -93,7 +93,7 @@ def many_nested_nodes(found):
 def reverse_order(found):
     chain = [
         layer("Activation", f"a{k}", call(tensor(f"a{k - 1}" if k else "flat")), activation="relu")
-        for k in range(5000)
+        for k in range(4000)
     ]
     found.extend(chain[::-1])
 
@@ -181,7 +181,7 @@ def steps_of(n):
 
 def many_layers(found):
     found.extend(
-        layer("Activation", f"a{k}", call(tensor("flat")), activation="relu") for k in range(9000)
+        layer("Activation", f"a{k}", call(tensor("flat")), activation="relu") for k in range(6000)
     )
 
 
