@@ -1,6 +1,7 @@
 """OpenCV, or an error that says what to do on a machine without a screen."""
 
 import os
+from typing import Any
 
 try:
     import cv2
@@ -16,7 +17,7 @@ except ImportError as error:
 __all__ = ["cv2", "file_name"]
 
 
-def file_name(path: str | os.PathLike[str]) -> str | bytes:
+def file_name(path: str | os.PathLike[str]) -> Any:
     """Name of a file as OpenCV takes it: text that is no UTF-8 ends the process, bytes do not.
 
     Examples
@@ -29,5 +30,5 @@ def file_name(path: str | os.PathLike[str]) -> str | bytes:
     try:
         name.encode()
     except UnicodeEncodeError:
-        return os.fsencode(name)
+        return os.fsencode(name)  # of which its types know nothing
     return name
