@@ -131,7 +131,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     NewerFormatError
         If a later version of this package wrote it in a later format.
     OSError
-        If the file cannot be opened.
+        If the file cannot be opened, or is no regular file.
 
     Warns
     -----

@@ -31,6 +31,8 @@ from sklearn_kpd.keypoints import columns_from_names
 from sklearn_kpd.photographs.video import VideoReader
 from tests.datasets.test_kaggle import rows_of, write
 from tests.helpers import tiny_regressor
+from tests.limits import time_limit
+from tests.test_writers import PLACES
 
 
 @pytest.fixture
@@ -541,6 +543,156 @@ def test_audit_lists_and_draws_what_is_probably_wrong(run, data):
     assert (data / "training.csv").read_bytes() == before
     result = run("audit", "training.csv", "--out", "training.csv")
     assert "is named twice, and would be lost" in result.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and links are Unix's")
+@pytest.mark.parametrize(("args", "out"), [
+    *OUTPUTS,
+    (["demo", "--out"], "old.png"),
+    (["predict", "m.kpd", "a.json", "--format", "cvat", "--out"], "old.xml"),
+    (["predict", "m.kpd", "test.csv", "--lookup", "lookup.csv", "--out"], "old.csv"),
+])  # fmt: skip
+def test_places_where_nothing_can_be_written_are_refused_before_the_work(
+    run, tmp_path, monkeypatch, args, out
+):
+    """Nothing is read but the names: there are neither data nor a model."""
+    (tmp_path / "m.kpd").touch()
+    (tmp_path / "other").write_bytes(b"other")
+
+    def refused(place):
+        before = sorted(os.listdir(tmp_path))
+        result = run(*args, place)
+        assert result.exit_code == 1, (place, result.output)
+        assert result.stderr.startswith("Error: "), place
+        assert result.stderr.count("\n") == 1, place
+        assert not result.stdout
+        assert sorted(os.listdir(tmp_path)) == before
+        return result.stderr
+
+    for make, _ in PLACES.values():
+        make(tmp_path / out)
+        assert out in refused(out)
+        remove = Path.unlink if os.path.islink(out) or not os.path.isdir(out) else Path.rmdir
+        remove(tmp_path / out)
+    (tmp_path / out).symlink_to(out)
+    assert "links" in refused(out)
+    (tmp_path / out).unlink()
+    assert "no such folder" in refused(f"nowhere/{out}")
+    assert "other" in refused(f"other/{out}")
+    assert "too long" in refused("n" * 300 + out)
+    (tmp_path / out).write_bytes(b"old")
+    access = os.access
+    for closed in (out, ""):
+        shut = os.path.realpath(tmp_path / closed)
+        monkeypatch.setattr(os, "access", lambda path, _: os.path.realpath(path) != shut)  # noqa: B023
+        assert "may not be written" in refused(out)
+    monkeypatch.setattr(os, "access", access)
+    assert (tmp_path / out).read_bytes() == b"old"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are Unix's")
+@pytest.mark.parametrize("args", [
+    ["train", "pipe.csv", "--out", "m.kpd"],
+    ["train", "pipe.zip", "--out", "m.kpd"],
+    ["train", "pipe.json", "--out", "m.kpd"],
+    ["train", "folder", "--out", "m.kpd"],
+    ["evaluate", "pipe.kpd", "a.json"],
+    ["evaluate", "pipe.joblib", "a.json"],
+    ["evaluate", "m.kpd", "pipe.json"],
+    ["predict", "m.kpd", "pipe.png", "--whole", "--out", "p.csv"],
+    ["predict", "m.kpd", "pipe.mp4", "--whole", "--out", "p.csv"],
+    ["predict", "m.kpd", "folder", "--whole", "--out", "p.csv"],
+    ["predict", "m.kpd", "face.png", "--boxes", "pipe.json", "--out", "p.csv"],
+    ["predict", "m.kpd", "zero.csv", "--out", "p.csv"],
+])  # fmt: skip
+def test_what_is_no_file_is_not_waited_for(run, tmp_path, args):
+    (tmp_path / "m.kpd").touch()
+    (tmp_path / "folder").mkdir()
+    cv2.imwrite(str(tmp_path / "face.png"), np.zeros((40, 40), np.uint8))
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    for ending in ("csv", "zip", "json", "kpd", "joblib", "png", "mp4"):
+        os.mkfifo(tmp_path / f"pipe.{ending}")
+        os.mkfifo(tmp_path / "folder" / f"pipe.{ending}")
+    with time_limit(60):
+        result = run(*args)
+    assert result.exit_code == 1, result.output
+    assert result.stderr.count("\n") == 1, result.stderr
+    if "folder" not in args:
+        assert "no regular file" in result.stderr
+
+
+def test_names_of_photographs_are_no_formulas_in_a_table(run, photographs, tmp_path):
+    names = ["=1+1.png", "+1.png", "-1.png", "@SUM(A1).png", " =1.png"]
+    for number, name in enumerate(names):
+        (tmp_path / "photos" / f"{number}.png").rename(tmp_path / name)
+    result = run(
+        "predict", "m.kpd", *names[:2], "./-1.png", *names[3:], "--whole", "--out", "p.csv"
+    )
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "p.csv")
+    assert table["path"].tolist() == [f"./{name}" for name in names]
+    assert all((tmp_path / path).is_file() for path in table["path"])
+    assert load_annotations(tmp_path / "p.csv").data["path"].map(os.path.realpath).tolist() == [
+        str(tmp_path / name) for name in names
+    ]
+
+
+NO_TEXT = os.fsdecode(b"gesicht_\xff")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_names_that_are_no_text(run, photographs, tmp_path):
+    folder = tmp_path / NO_TEXT
+    (tmp_path / "photos").rename(folder)
+    (tmp_path / "m.kpd").rename(tmp_path / f"{NO_TEXT}.kpd")
+    (tmp_path / "v.avi").rename(tmp_path / f"{NO_TEXT}.avi")
+    X, y = photographs
+    paths = [str(folder / os.path.basename(path)) for path in X["path"]]
+    photos = sorted(set(paths))
+    X = X.assign(path=pd.Series(paths, dtype=object))
+    save_annotations(X, y, tmp_path / "a.json", "coco")
+
+    def succeeds(*args):
+        result = run(args[0], f"{NO_TEXT}.kpd", *args[1:])
+        assert result.exit_code == 0, (args, result.output, result.exception)
+
+    succeeds("evaluate", "a.json", "--out", "worst.svg", "--report", "r.html")
+    assert "gesicht_%FF.kpd on a.json" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    succeeds("predict", NO_TEXT, "--whole", "--out", f"{NO_TEXT}.csv", "--draw", f"{NO_TEXT}.png")
+    succeeds("predict", f"{NO_TEXT}.avi", "--whole", "--out", "v.csv", "--draw", f"{NO_TEXT}2.avi")
+    for name, options in (
+        (f"{NO_TEXT}.csv", ()), ("p.json", ()), ("p.xml", ("--format", "cvat")),
+        ("q.json", ("--format", "label_studio")),
+        ("b.csv", ("--boxes", "a.json")),
+    ):  # fmt: skip
+        data = NO_TEXT if "--boxes" in options else "a.json"
+        if name != f"{NO_TEXT}.csv":
+            succeeds("predict", data, "--out", name, *options)
+        (tmp_path / name).read_bytes().decode()
+        found = load_annotations(tmp_path / name).data["path"]
+        assert sorted({os.path.realpath(path) for path in found}) == photos, name
+    for args in (
+        ("predict", f"{NO_TEXT}.kpd", f"{NO_TEXT}-.png", "--whole", "--out", "p.csv"),
+        ("predict", f"{NO_TEXT}-.kpd", "a.json", "--out", "p.csv"),
+        ("predict", f"{NO_TEXT}.kpd", "a.json", "--out", f"{NO_TEXT}-/p.csv"),
+    ):
+        result = run(*args)
+        assert result.exit_code == 1, result.output
+        assert result.stderr.count("\n") == 1
+        assert "gesicht_\\udcff" in result.stderr
+
+
+def test_what_comes_from_a_file_does_not_command_the_terminal(run, tmp_path):
+    category = "\x1b]0;title\x07"
+    (tmp_path / "a.json").write_text(
+        '{"images": [{"id": 1, "file_name": "\\u001b]0;title\\u0007.png"}], "annotations":'
+        ' [{"image_id": 1, "category_id": 1, "keypoints": [1, 2, 2]}], "categories":'
+        ' [{"id": 1, "name": "cat", "keypoints": ["nose"]}]}'
+    )
+    result = run("train", "a.json", "--out", "m.kpd")
+    assert result.exit_code == 1
+    assert "\\x1b]0;title\\x07.png" in result.stderr
+    assert category not in result.output
 
 
 def test_version_and_help(run):

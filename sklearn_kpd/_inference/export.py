@@ -151,7 +151,7 @@ def write(model: keras.Model, path: str | os.PathLike[str]) -> None:
             "pip install 'sklearn-kpd[export]'."
         )
     images = keras.InputSpec(shape=model.input_shape, dtype="uint8", name="images")
-    with replacing(path) as file, tempfile.TemporaryDirectory() as folder:
+    with replacing(path) as file, tempfile.TemporaryDirectory(prefix="sklearn_kpd-") as folder:
         written = Path(folder) / path.name
         model.export(str(written), format=name, verbose=False, input_signature=[images])
         with written.open("rb") as exported:

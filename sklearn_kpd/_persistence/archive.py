@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from sklearn_kpd._common.files import replacing
+from sklearn_kpd._common.files import open_regular, replacing
 from sklearn_kpd._persistence.upgrades import UPGRADES, upgraded
 from sklearn_kpd.exceptions import (
     BrokenFileError,
@@ -108,9 +108,9 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
     NewerFormatError
         If the format is a later one.
     OSError
-        If the file cannot be opened.
+        If the file cannot be opened, or is no regular file.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 return _read_parts(archive, os.fstat(file.fileno()).st_size)

@@ -19,6 +19,8 @@ _DEEPEST_ON_AVERAGE = 12
 # Calls of layers, those in models that are called several times, in proportion to the layers.
 _CALLS_PER_LAYER, _SPARE_CALLS = 4, 1000
 _MOST_VALUES_IN_A_CALL = 10_000
+# In all models together. Keras takes a millisecond for each, and compares the names of all.
+_MOST_LAYERS = 5000
 
 _LISTS = (list, tuple)  # tuples as long as it has not been a file
 _TENSOR = "__keras_tensor__"
@@ -32,6 +34,7 @@ class _Seen(NamedTuple):
     copied: int = 0
     layers: int = 0
     calls: int = 0
+    in_models: int = 0
 
     def __add__(self, other: Any) -> "_Seen":
         return _Seen(*(one + another for one, another in zip(self, other, strict=True)))
@@ -57,10 +60,30 @@ def check_config(config: Any, trusted: Trusted | None) -> None:
     seen = _see(config, trusted)
     if seen.copied > _DEEPEST_ON_AVERAGE * seen.values:
         raise BrokenFileError("The network's configuration is nested more deeply than any is.")
+    if seen.in_models > _MOST_LAYERS:
+        raise BrokenFileError(f"The network has {seen.in_models} layers, more than any has.")
     if seen.calls > _CALLS_PER_LAYER * seen.layers + _SPARE_CALLS:
         raise BrokenFileError(
             f"The network calls its layers {seen.calls} times, and has {seen.layers} of them."
         )
+
+
+def class_names(config: Any) -> Iterator[str]:
+    """Names of the classes in a configuration.
+
+    Examples
+    --------
+    >>> from sklearn_kpd._persistence.configs import class_names
+    >>> list(class_names([{"class_name": "Dense", "config": {"units": 3}}]))
+    ['Dense']
+    """
+    if isinstance(config, dict):
+        if isinstance(config.get("class_name"), str):
+            yield config["class_name"]
+        config = list(config.values())
+    if isinstance(config, _LISTS):
+        for item in config:
+            yield from class_names(item)
 
 
 def _see(node: Any, trusted: Trusted | None) -> _Seen:
@@ -80,7 +103,9 @@ def _see(node: Any, trusted: Trusted | None) -> _Seen:
         check_class(node, trusted)
     if node.keys() >= {"layers", "input_layers", "output_layers"}:
         return _see_model(node, trusted)
-    seen = _sum([_see(item, trusted) for item in node.values()], _Seen(1))
+    members = node.get("layers")
+    start = _Seen(1, in_models=len(members) if isinstance(members, _LISTS) else 0)
+    seen = _sum([_see(item, trusted) for item in node.values()], start)
     if "class_name" not in node:
         return seen
     return seen._replace(
@@ -101,7 +126,7 @@ def _see_model(config: dict[str, Any], trusted: Trusted | None) -> _Seen:
     if len(names) < len(layers):
         raise BrokenFileError("The network has two layers of one name.")
     rest = {name: item for name, item in config.items() if name != "layers"}
-    total, sources = _see(rest, trusted), []
+    total, sources = _see(rest, trusted) + _Seen(in_models=len(layers)), []
     for layer in layers:
         nodes = layer["inbound_nodes"]
         seen = _see({n: item for n, item in layer.items() if n != "inbound_nodes"}, trusted)

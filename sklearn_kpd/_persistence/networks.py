@@ -15,7 +15,7 @@ import numpy as np
 from sklearn_kpd._inference.compiled import infer
 from sklearn_kpd._persistence.archive import is_plain
 from sklearn_kpd._persistence.classes import Trusted
-from sklearn_kpd._persistence.configs import check_config
+from sklearn_kpd._persistence.configs import check_config, class_names
 from sklearn_kpd._persistence.guards import check_backend, cost, no_larger_than
 from sklearn_kpd._persistence.keras_names import with_private_names, with_public_names
 from sklearn_kpd._training.state import (
@@ -33,6 +33,9 @@ from sklearn_kpd.images import Array
 # A network that computes more numbers for an image, 256 MB, or takes more operations, some
 # seconds, may be meant to; it is not tried.
 _MOST_NUMBERS, _MOST_OPERATIONS = 2**26, 2**31
+# Nor are networks with these: while operations are counted, they loop over steps, or fill tables,
+# as many as the file says.
+_UNCOUNTABLE = frozenset(["TimeDistributed", "AdaptiveAveragePooling2D", "AdaptiveMaxPooling2D"])
 
 
 def pack_network(model: keras.Model) -> tuple[dict[str, Any], list[Array]]:
@@ -132,7 +135,8 @@ def unpack_network(config: Any, values: list[Array], trusted: Trusted) -> keras.
     if len(variables) != len(values) or not all(map(_fits, values, variables)):
         raise BrokenFileError("The weights in the file do not fit the network.")
     restore_training_state(model, values)
-    _trial_run(model)
+    if _UNCOUNTABLE.isdisjoint(class_names(config)):
+        _trial_run(model)
     return model
 
 

@@ -22,6 +22,7 @@ from keras.callbacks import EarlyStopping
 from sklearn.base import BaseEstimator
 
 from sklearn_kpd import __version__
+from sklearn_kpd._common.files import remove_strays
 from sklearn_kpd._common.keras import tensorflow_version
 from sklearn_kpd._persistence.archive import read_archive, write_archive
 from sklearn_kpd._training.averaging import AveragedWeights
@@ -44,8 +45,6 @@ _KEPT: dict[type, dict[str, Any]] = {
 }
 # What JSON has no numbers for.
 _NOT_FINITE = ("nan", "inf", "-inf")
-# What `replacing` adds to a name.
-_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 def fingerprint(images: Array, settings: Any) -> str:
@@ -298,9 +297,9 @@ class Checkpoint(keras.callbacks.Callback):
 
     def remove(self) -> None:
         """Delete the file, and what a kill in the midst of writing left of it."""
-        for path in self.path.parent.glob(f"{self.path.name}*"):
-            if path == self.path or _TEMPORARY.fullmatch(path.name[len(self.path.name) :]):
-                path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+        if self.path.parent.is_dir():
+            remove_strays(self.path.parent, self.path.name.__eq__, age=0)
 
     def _read_state(self) -> tuple[dict[str, Any], list[Array]]:
         try:

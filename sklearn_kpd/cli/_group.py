@@ -19,7 +19,10 @@ class Commands(click.Group):
             warnings.showwarning = _show_warning
             try:
                 return super().invoke(ctx)
-            except (click.exceptions.Exit, click.Abort):
+            except (click.exceptions.Exit, click.Abort, click.UsageError):
+                raise
+            except click.ClickException as error:
+                error.message = _one_line(error.message)
                 raise
             except _ERRORS as error:
                 if getattr(error, "errno", None) == errno.EPIPE:
@@ -28,13 +31,23 @@ class Commands(click.Group):
 
 
 def _one_line(text: Any) -> str:
-    return " ".join(str(text).split())
+    return _printable(" ".join(str(text).split()))
+
+
+def _printable(text: str) -> str:
+    """Text that may be from a file, which could bring commands to a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line."""
+    click.echo(_printable(text), err=err)
 
 
 def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning)):
         return  # they speak to programmers
-    click.echo(f"Warning: {_one_line(message)}", err=True)
+    say(f"Warning: {_one_line(message)}", err=True)
 
 
 def load_tensorflow() -> None:

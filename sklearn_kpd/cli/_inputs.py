@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sklearn_kpd._common.texts import paths_column, text_of_path
+from sklearn_kpd.cli._group import say
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -115,8 +118,9 @@ def _kind(path: Path) -> str:
     """Tell files apart by their endings, and Kaggle's tables by their columns."""
     if path.is_dir():
         return "folder"
-    if not path.exists():
-        raise click.ClickException(f"{path}: no such file.")
+    if not path.is_file():
+        problem = "is no regular file" if path.exists() else "no such file"
+        raise click.ClickException(f"{path}: {problem}.")
     ending = path.suffix.lower()
     if ending in _PACKED or (ending == ".csv" and _is_kaggles(path)):
         return "kaggle"
@@ -155,7 +159,7 @@ def _read_annotations(path: Path, images: Path | None, category: str | None) -> 
         X = X.assign(frame=found.frame)
     if len(found.left_out):
         reason = found.left_out["reason"].value_counts()
-        click.echo(
+        say(
             f"Left out of {path}: {', '.join(f'{n} ({why})' for why, n in reason.items())}.",
             err=True,
         )
@@ -185,7 +189,7 @@ def _list_photographs(paths: list[Path]) -> Data:
             )
         files += [os.fspath(file) for file in there]
     name = str(paths[0]) if len(paths) == 1 else f"{len(files)} photographs"
-    return Data(name, "photographs", DataFrame({"path": files}))
+    return Data(name, "photographs", DataFrame({"path": paths_column(files)}))
 
 
 def _without_boxes(X: "DataFrame") -> "DataFrame":
@@ -199,7 +203,10 @@ def _boxes_of(data: Data, boxes: Path, images: Path | None) -> "DataFrame":
     keys = ["real", "frame"] if data.kind == "video" else ["real"]
     if data.kind == "video" and "frame" not in table:
         raise click.ClickException(f"{boxes} is about photographs, not about frames of a video.")
-    wanted, table = (X.assign(real=X["path"].map(os.path.realpath)) for X in (data.X, table))
+    wanted, table = (
+        X.assign(real=[text_of_path(os.path.realpath(path)) for path in X["path"]])
+        for X in (data.X, table)
+    )
     found = wanted.merge(table.drop(columns="path"), on=keys, how="left", indicator=True)
     alone = found["_merge"] == "left_only"
     if data.kind != "video" and alone.any():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sklearn_kpd.cli._group import load_tensorflow
+from sklearn_kpd.cli._group import load_tensorflow, say
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -55,7 +55,7 @@ def _flip(data: "Data") -> dict[str, Any]:
     try:
         flip_permutation(len(names), names, data.flip_pairs)
     except ValueError:
-        click.echo(
+        say(
             "Nothing is mirrored: the names of the keypoints do not tell which swap left and "
             "right.", err=True,
         )  # fmt: skip
@@ -106,11 +106,12 @@ def save_model(pipe: Any, path: Path) -> None:
 def check_model(path: Path) -> None:
     """Fail before anything is read; say that a pickle has to be trusted."""
     if not path.is_file():
-        raise click.ClickException(f"{path}: no such file.")
+        problem = "is no regular file" if path.exists() else "no such file"
+        raise click.ClickException(f"{path}: {problem}.")
     if path.suffix.lower() not in ENDINGS:
         raise click.ClickException(f"{path}: models end in {' or '.join(ENDINGS)}.")
     if path.suffix.lower() in PICKLES:
-        click.echo(f"{path} is a pickle, which can run code: load only your own.", err=True)
+        say(f"{path} is a pickle, which can run code: load only your own.", err=True)
 
 
 def load_model(path: Path) -> Any:
@@ -198,7 +199,7 @@ def _names(model: Any, name: Path, n_values: int) -> Any:
             f"{name}: predicts {n_values} values and tells no names of keypoints: fit it on a "
             "DataFrame with columns '<name>_x', '<name>_y'."
         )
-    click.echo(
+    say(
         f"{name} tells no names of keypoints; taken for Kaggle's 15, in the order of its files.",
         err=True,
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sklearn_kpd._common.files import replacing
+from sklearn_kpd._common.files import check_replaceable, replacing
+from sklearn_kpd._common.texts import shielded, shielded_path, text_of_path
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -44,13 +45,7 @@ def check_output(path: Path | None, endings: Iterable[str], inputs: Iterable[Pat
     endings = tuple(endings)
     if path.suffix.lower() not in endings:
         raise click.ClickException(f"{path}: the name must end in {' or '.join(endings)}.")
-    folder = Path(os.path.realpath(path)).parent
-    if not folder.is_dir():
-        raise click.ClickException(f"{path.parent}: no such folder.")
-    if path.exists() and not path.is_file():
-        raise click.ClickException(f"{path} is no regular file, and is not replaced.")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise click.ClickException(f"{path}: may not be written.")
+    check_replaceable(path)
     for other in inputs:
         if other is not None and os.path.realpath(other) == os.path.realpath(path):
             raise click.ClickException(
@@ -123,6 +118,14 @@ def write_predictions(
     return len(table)
 
 
+def _csv(table: "DataFrame") -> str:
+    """A table as CSV, without text that a spreadsheet takes for a formula."""
+    if "path" in table:
+        paths = [shielded_path(text_of_path(path)) for path in table["path"]]
+        table = table.assign(path=paths)
+    return table.rename(columns=shielded).to_csv(index=False)
+
+
 def draw(data: "Data", y_true: Any, y_pred: "DataFrame", path: Path) -> None:
     """Draw images, photographs, or a video, with keypoints; labels, too, if they are known."""
     if path.suffix.lower() in VIDEOS:
@@ -161,7 +164,7 @@ def draw_worst(data: "Data", y_true: "DataFrame", y_pred: "DataFrame", path: Pat
 
 def write_table(table: "DataFrame", path: Path) -> None:
     """Write a table."""
-    write_text(table.to_csv(index=False), path)
+    write_text(_csv(table), path)
 
 
 def draw_issues(data: "Data", issues: "DataFrame", path: Path) -> None:
@@ -186,4 +189,5 @@ def write_report(
         y_true, y_pred = (
             type(y)(crops.to_crop(y.to_numpy()), columns=y.columns) for y in (y_true, y_pred)
         )
-    write_text(evaluation_report(images, y_true, y_pred, title=title, random_state=0), path)
+    page = evaluation_report(images, y_true, y_pred, title=text_of_path(title), random_state=0)
+    write_text(page, path)

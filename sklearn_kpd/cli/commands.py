@@ -7,7 +7,7 @@ import click
 
 from sklearn_kpd import __version__
 from sklearn_kpd.cli import _inputs, _models, _outputs, _review
-from sklearn_kpd.cli._group import Commands, load_tensorflow
+from sklearn_kpd.cli._group import Commands, load_tensorflow, say
 
 _PATH = click.Path(path_type=Path)
 _IMAGES = click.option(
@@ -39,7 +39,7 @@ def demo(out: Path, n_faces: int, epochs: int) -> None:
     from sklearn_kpd.datasets import make_faces
     from sklearn_kpd.inspection import KeypointDisplay
 
-    click.echo(f"Drawing {n_faces} faces to train on, most with labels missing, and 200 to test.")
+    say(f"Drawing {n_faces} faces to train on, most with labels missing, and 200 to test.")
     X, y = make_faces(n_faces, missing="kaggle", random_state=0)
     X_test, y_test = make_faces(200, random_state=1)
     pipe = _models.make_pipeline(
@@ -53,7 +53,7 @@ def demo(out: Path, n_faces: int, epochs: int) -> None:
     )
     display.figure_.suptitle("sklearn_kpd: keypoints of generated faces that were not trained on")
     _outputs.write_figure(display.figure_, out)
-    click.echo(f"Wrote {out}.")
+    say(f"Wrote {out}.")
 
 
 @main.command()
@@ -101,9 +101,9 @@ def train(
     if "val_rmse" in history:
         best = min(history["val_rmse"])
         of = "" if labelled.kind == "images" else " of the crops"
-        click.echo(f"Validation RMSE {best:.3f} pixels{of}, on rows that were not trained on.")
+        say(f"Validation RMSE {best:.3f} pixels{of}, on rows that were not trained on.")
     _models.save_model(pipe, out)
-    click.echo(f"Wrote {out}.")
+    say(f"Wrote {out}.")
 
 
 @main.command()
@@ -131,14 +131,14 @@ def evaluate(
         from sklearn_kpd.metrics import normalized_mean_error
 
         error = normalized_mean_error(y_true, y_pred, normalize="bbox")
-        click.echo(f"NME  {100 * error:8.3f} % of the size of the object")
+        say(f"NME  {100 * error:8.3f} % of the size of the object")
     if out is not None:
         _outputs.draw_worst(labelled, y_true, y_pred, out)
-        click.echo(f"Wrote {out}.")
+        say(f"Wrote {out}.")
     if report is not None:
         title = f"{model.name} on {data.name}"
         _outputs.write_report(pipe, labelled, y_true, y_pred, title, report)
-        click.echo(f"Wrote {report}.")
+        say(f"Wrote {report}.")
 
 
 @main.command()
@@ -191,12 +191,12 @@ def audit(
         random_state=random_state,
     )  # fmt: skip
     _outputs.write_table(issues, out)
-    click.echo(f"Wrote {len(issues)} issues in {issues['row'].nunique()} rows to {out}.")
+    say(f"Wrote {len(issues)} issues in {issues['row'].nunique()} rows to {out}.")
     for kind, count in issues["kind"].value_counts().items():
         click.echo(f"{count:7d} {kind}")
     if draw is not None and len(issues):
         _outputs.draw_issues(labelled, issues, draw)
-        click.echo(f"Wrote {draw}.")
+        say(f"Wrote {draw}.")
 
 
 @main.command()
@@ -239,10 +239,10 @@ def predict(
     table = _models.predict_table(pipe, model, found, lookup=lookup)
     if out is not None:
         n_rows = _outputs.write_predictions(found, table, out, format, lookup)
-        click.echo(f"Wrote {n_rows} rows to {out}.")
+        say(f"Wrote {n_rows} rows to {out}.")
     if draw is not None:
         _outputs.draw(found, None, table, draw)
-        click.echo(f"Wrote {draw}.")
+        say(f"Wrote {draw}.")
 
 
 @main.command()
@@ -286,11 +286,11 @@ def _print_scores(y_true: Any, y_pred: Any, baseline: Any = None) -> None:
 
     from sklearn_kpd.metrics import mean_absolute_error, mean_squared_error
 
-    click.echo(f"RMSE {mean_squared_error(y_true, y_pred) ** 0.5:8.3f} pixels")
-    click.echo(f"MAE  {mean_absolute_error(y_true, y_pred):8.3f} pixels")
+    say(f"RMSE {mean_squared_error(y_true, y_pred) ** 0.5:8.3f} pixels")
+    say(f"MAE  {mean_absolute_error(y_true, y_pred):8.3f} pixels")
     if baseline is not None:
         means = np.tile(baseline, (len(y_true), 1))
-        click.echo(
+        say(
             f"RMSE {mean_squared_error(y_true, means) ** 0.5:8.3f} pixels for the column means of "
             "the training labels"
         )

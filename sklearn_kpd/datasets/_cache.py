@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import get_data_home
 
-from sklearn_kpd._common.files import replacing
+from sklearn_kpd._common.files import read_regular, remove_strays, replacing
 
 #: Older entries than the newest few are removed.
 _N_ENTRIES = 4
@@ -67,7 +67,7 @@ def _load(key: str, secret: bytes) -> dict[str, np.ndarray] | None:
         path = _path(key)
         if path.is_symlink():
             return None
-        content = path.read_bytes()
+        content = read_regular(path)
         head = len(_MAGIC) + _N_DIGEST
         digest, body = content[len(_MAGIC) : head], memoryview(content)[head:]
         if content[: len(_MAGIC)] != _MAGIC or not hmac.compare_digest(
@@ -120,3 +120,4 @@ def _store(key: str, arrays: dict[str, np.ndarray], secret: bytes) -> None:
     ours = [entry for entry in folder.iterdir() if _ENTRY.fullmatch(entry.name)]
     for entry in sorted(ours, key=lambda entry: entry.lstat().st_mtime)[:-_N_ENTRIES]:
         entry.unlink(missing_ok=True)
+    remove_strays(folder, _ENTRY.fullmatch)

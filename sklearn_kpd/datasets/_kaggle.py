@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.utils import Bunch
 
+from sklearn_kpd._common.files import read_regular
 from sklearn_kpd.datasets._cache import cached
 from sklearn_kpd.datasets._parse import parse
 from sklearn_kpd.keypoints import (
@@ -28,6 +29,10 @@ _CACHE_FORM = 1
 
 #: Bytes of text that are parsed at once.
 _PIECE = 2**18
+
+#: Bytes of a file; Kaggle's have a quarter of a gigabyte.
+_LARGEST = 2**31
+_LARGEST_LOOKUP = 2**26
 
 #: What a packed file may unpack to: so many bytes, and so many times its own size (Kaggle's: 3.6).
 _SIZE_LIMIT = 2**26
@@ -78,8 +83,8 @@ def load_kaggle(path: str | Path, *, return_X_y: bool = False, cache: bool = Tru
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    OSError
+        If there is no such file, if it is no regular one, or has more than two gigabytes.
     ValueError
         If the file is not what it should be. The message names the file, the row (the first
         row of data is row 1) and what is wrong.
@@ -130,7 +135,7 @@ def _read_file(path: Path) -> bytes:
         )
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file.")
-    return path.read_bytes()
+    return read_regular(path, _LARGEST)
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:
@@ -341,12 +346,18 @@ def requested_labels(lookup: str | Path, image_ids: Any) -> pd.DataFrame:
 
 def _read_lookup(lookup: str | Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(lookup)
+        table = pd.read_csv(io.BytesIO(read_regular(lookup, _LARGEST_LOOKUP)))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{lookup}: no CSV file: {error}.") from error
     absent = [c for c in ("RowId", "ImageId", "FeatureName") if c not in table.columns]
     if absent:
         raise ValueError(f"{lookup}: the column {absent[0]!r} is missing.")
+    known = pd.to_numeric(table["RowId"], errors="coerce").notna()
+    if not known.all():
+        at = int(np.flatnonzero(~known)[0])
+        raise ValueError(
+            f"{lookup}, row {at + 1}: RowId {table['RowId'].iloc[at]!r} is no number."
+        )
     return table
 
 

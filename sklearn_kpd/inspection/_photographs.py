@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from sklearn_kpd._common.texts import text_of_path
 from sklearn_kpd.images import Array
 from sklearn_kpd.inspection._grid import read_points
 from sklearn_kpd.keypoints import FloatArray, check_keypoints
@@ -276,7 +277,7 @@ def _read(photographs: Photographs, row: int) -> tuple[Array, tuple[float, float
 
 
 def _title(name: Any, frame: int) -> str:
-    title = PurePath(name).name if isinstance(name, str) else f"#{name}"
+    title = text_of_path(PurePath(name).name) if isinstance(name, str) else f"#{name}"
     return title if frame < 0 else f"{title}, frame {frame}"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from sklearn_kpd._common.files import open_regular
 from sklearn_kpd._common.opencv import cv2
 from sklearn_kpd.exceptions import PhotographError
 from sklearn_kpd.images import Array
@@ -171,7 +172,7 @@ def _opened(path: Any) -> Iterator[Any]:
     """Open a file; whatever goes wrong with it becomes an error that names it."""
     try:
         # not by its name, with which Pillow 13 maps grey TIFFs that are turned to garbage
-        with open(path, "rb") as file, Image.open(file) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             yield image
     except FileNotFoundError as error:
         raise PhotographError(f"{path}: no such file.") from error

@@ -100,7 +100,8 @@ def find_faces(paths: Any, *, detector: Any = None, min_size: float = 0.03) -> p
     boxes = np.concatenate([boxes[:, :n_columns] for boxes in found])
     table = pd.DataFrame(boxes, columns=[*BOX, "score"][:n_columns])
     n_found = [len(boxes) for boxes in found]
-    table.insert(0, "path", np.repeat(names, n_found).astype(object))
+    paths = np.repeat(names, n_found).astype(object)
+    table.insert(0, "path", pd.Series(paths, dtype=object))
     if max(frames) >= 0:
         numbers = pd.Series(np.repeat(frames, n_found))
         table.insert(1, "frame", numbers if min(frames) >= 0 else numbers.where(numbers >= 0))

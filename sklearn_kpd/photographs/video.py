@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from sklearn_kpd._common.files import replacing_path
-from sklearn_kpd._common.opencv import cv2
+from sklearn_kpd._common.opencv import cv2, file_name
+from sklearn_kpd._common.texts import paths_column
 from sklearn_kpd.exceptions import PhotographError
 from sklearn_kpd.images import Array
 from sklearn_kpd.keypoints import Keypoints, check_keypoints
@@ -84,7 +85,7 @@ def read_video(path: Any) -> pd.DataFrame:
             f"{path} promises {told} frames, and {n_frames} can be decoded: it may be cut off.",
             stacklevel=2,
         )
-    return pd.DataFrame({"path": os.fspath(path), "frame": np.arange(n_frames)})
+    return pd.DataFrame({"path": paths_column([path] * n_frames), "frame": np.arange(n_frames)})
 
 
 def write_video(
@@ -142,7 +143,7 @@ def write_video(
     with replacing_path(path) as temporary:
         height, width = source.size()
         fourcc = cv2.VideoWriter.fourcc(*codec)
-        writer = cv2.VideoWriter(temporary, fourcc, source.rate(), (width, height))
+        writer = cv2.VideoWriter(file_name(temporary), fourcc, source.rate(), (width, height))
         if not writer.isOpened():
             raise OSError(f"{path}: this build of OpenCV cannot write {codec} there.")
         for number, rows in zip(frames, rows_of, strict=True):
@@ -247,7 +248,7 @@ class VideoReader:
     def _start(self) -> None:
         if not os.path.isfile(self.path):
             raise PhotographError(f"{self.path}: no such file.")
-        self._capture, self._next = cv2.VideoCapture(os.fspath(self.path)), 0
+        self._capture, self._next = cv2.VideoCapture(file_name(self.path)), 0
         if not self._capture.isOpened():
             self._capture = None
             raise PhotographError(f"{self.path}: no video that OpenCV can read.")

@@ -182,3 +182,17 @@ def test_errors_of_make_are_passed_on():
     with pytest.raises(ValueError, match="row 3"):
         cached("one", make)
     assert entries() == []
+
+
+def test_what_a_kill_has_left_is_removed(arrays):
+    cached(name(9), lambda: arrays)
+    folder = os.path.dirname(entry_of(name(9)))
+    strays = [f"{name(number)}.cache.{number:016x}.tmp" for number in range(3)]
+    others = [f"other.cache.{0:016x}.tmp", f"{name(1)}.cache.tmp"]
+    for stray in strays + others:
+        open(os.path.join(folder, stray), "w").close()
+    for stray in strays[:2] + others:
+        os.utime(os.path.join(folder, stray), (0, 0))
+    cached(name(1), lambda: arrays)
+    kept = [f"{name(number)}.cache" for number in (1, 9)]
+    assert entries() == sorted([*kept, strays[2], *others])

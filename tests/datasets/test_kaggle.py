@@ -298,6 +298,9 @@ def test_submission(tmp_path):
     lookup.write_text("RowId,ImageId,FeatureName\n1,8,nose_tip_x\n1,8,nose_tip_y\n")
     with pytest.raises(ValueError, match="RowId 1 stands there more than once"):
         make_submission(y_pred, [7, 8], lookup)
+    lookup.write_text("RowId,ImageId,FeatureName\n1,8,nose_tip_x\n=2+3,8,nose_tip_y\n")
+    with pytest.raises(ValueError, match=r"row 2: RowId '=2\+3' is no number"):
+        make_submission(y_pred, [7, 8], lookup)
     lookup.write_text("RowId,ImageId\n1,8\n")
     with pytest.raises(ValueError, match="'FeatureName' is missing"):
         make_submission(y_pred, [7, 8], lookup)

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import json
 from pathlib import Path
 
 import keras
@@ -50,9 +51,10 @@ def call(*args):
 
 
 def layer(class_name, name, *calls, module="keras.layers", **config):
+    ours = "sklearn_kpd>SpatialSoftArgmax" if class_name == "SpatialSoftArgmax" else None
     return {
         "module": module, "class_name": class_name, "config": {"name": name, **config},
-        "registered_name": None, "name": name, "inbound_nodes": list(calls),
+        "registered_name": ours, "name": name, "inbound_nodes": list(calls),
     }  # fmt: skip
 
 
@@ -91,7 +93,7 @@ def many_nested_nodes(found):
 def reverse_order(found):
     chain = [
         layer("Activation", f"a{k}", call(tensor(f"a{k - 1}" if k else "flat")), activation="relu")
-        for k in range(5000)
+        for k in range(4000)
     ]
     found.extend(chain[::-1])
 
@@ -140,6 +142,74 @@ def sizes_in_the_batch(found):
             item["config"]["n"] = 18_000
 
 
+def between(*steps):
+    """Put layers between the images and the last one, which takes nine numbers."""
+
+    def change(found):
+        names = ["in", *(step[1] for step in steps)]
+        found[1:3] = [
+            layer(class_name, name, call(tensor(before)), **config)
+            for before, (class_name, name, config) in zip(names, steps, strict=False)
+        ]
+
+    return change
+
+
+def grown(class_name, **config):
+    """A layer that makes a lot of pixels of few."""
+    return between(
+        (class_name, "more", config),
+        ("GlobalMaxPooling2D", "most", {}),
+        ("RepeatVector", "again", {"n": 9}),
+        ("Flatten", "flat", {}),
+    )
+
+
+def steps_of(n):
+    """A layer that Keras calls once for each of n steps."""
+    relu = {"module": "keras.layers", "class_name": "Activation", "registered_name": None,
+            "config": {"name": "relu", "activation": "relu"}}  # fmt: skip
+    return between(
+        ("GlobalAveragePooling2D", "mean", {}),
+        ("RepeatVector", "steps", {"n": n}),
+        ("TimeDistributed", "each", {"layer": relu}),
+        ("GlobalMaxPooling1D", "most", {}),
+        ("RepeatVector", "again", {"n": 9}),
+        ("Flatten", "flat", {}),
+    )
+
+
+def many_layers(found):
+    found.extend(
+        layer("Activation", f"a{k}", call(tensor("flat")), activation="relu") for k in range(6000)
+    )
+
+
+def many_layers_in_one(found):
+    inner = [layer("Activation", f"a{k}", activation="relu") for k in range(12_000)]
+    for item in inner:
+        del item["inbound_nodes"]
+    more = layer("Sequential", "more", call(tensor("flat")), module="keras", layers=inner)
+    found.append(more)
+
+
+def many_inputs(found):
+    node = {"args": [[tensor("flat") for _ in range(900)]], "kwargs": {}}
+    found.extend(layer("Concatenate", f"c{k}", copy.deepcopy(node), axis=-1) for k in range(30))
+
+
+def an_optimizer_in_another(model):
+    inner = {"module": "keras.optimizers", "class_name": "Muon", "registered_name": None,
+             "config": {"exclude_layers": ["(a+)+!"]}}  # fmt: skip
+    model["compile_config"]["optimizer"] = {
+        "module": "keras.optimizers", "class_name": "LossScaleOptimizer", "registered_name": None,
+        "config": {"inner_optimizer": inner},
+    }  # fmt: skip
+    text = json.dumps(model).replace("last", "a" * 40)
+    model.clear()
+    model.update(json.loads(text))
+
+
 KINDS = {
     "as it was": lambda found: None,
     "called twice each": called_twice_each,
@@ -154,14 +224,36 @@ KINDS = {
     "a large pooling window": functools.partial(a_large_window, "AveragePooling2D"),
     "a large window of maxima": functools.partial(a_large_window, "MaxPooling2D"),
     "sizes in the batch": sizes_in_the_batch,
+    "many steps": steps_of(200_000),
+    "some steps": steps_of(3000),
+    "adaptive pooling": grown("AdaptiveAveragePooling2D", output_size=[10**8, 1]),
+    "adaptive maxima": grown("AdaptiveMaxPooling2D", output_size=[1, 10**8]),
+    "resizing": grown("Resizing", height=10**5, width=10**5),
+    "padding": grown("ZeroPadding2D", padding=[[10**6, 0], [0, 10**6]]),
+    "up in one direction": between(
+        ("UpSampling2D", "more", {"size": [1, 10**8]}),
+        ("SpatialSoftArgmax", "places", {}),
+        ("Reshape", "apart", {"target_shape": [2, 1]}),
+        ("GlobalMaxPooling1D", "most", {}),
+        ("RepeatVector", "again", {"n": 9}),
+        ("Flatten", "flat", {}),
+    ),
+    "many layers": many_layers,
+    "many layers in one": many_layers_in_one,
+    "many inputs": many_inputs,
 }
+OF_MODELS = {"an optimizer in another": an_optimizer_in_another}
 
 
 def hostile_file(kind, folder):
     """Write a file of a kind, and give its path."""
     function = folding if kind == "sizes in the batch" else network
     manifest, parts = take_apart(saved(function, folder))
-    KINDS[kind](manifest["estimator"]["attributes"]["model_"]["config"]["config"]["layers"])
+    model = manifest["estimator"]["attributes"]["model_"]["config"]
+    if kind in OF_MODELS:
+        OF_MODELS[kind](model)
+    else:
+        KINDS[kind](model["config"]["layers"])
     path = Path(folder) / "hostile.kpd"
     path.write_bytes(put_together(manifest, parts))
     return path

@@ -1,7 +1,9 @@
 """Frames of videos: generated ones, each frame with grey levels and a dot of its own."""
 
+import os
 import pickle
 import struct
+import sys
 from pathlib import Path
 
 import cv2
@@ -292,3 +294,22 @@ def test_a_real_video():
     crops = CropTransformer(size=(32, 56), margin=0, color="rgb").fit_transform(X)
     np.testing.assert_allclose(crops.areas, [[0, 0, 560, 320]] * 3)
     assert crops.pixels().std() > 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_names_that_are_no_text(tmp_path):
+    """OpenCV ends the process that gives it such a name as text."""
+    path = tmp_path / os.fsdecode(b"film \xff.avi")
+    writer = cv2.VideoWriter(os.fsencode(path), cv2.VideoWriter.fourcc(*"MJPG"), 5.0, (64, 48))
+    for _ in range(3):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    X = read_video(path)
+    assert X["path"].tolist() == [str(path)] * 3
+    folder = tmp_path / os.fsdecode(b"\xfe")
+    folder.mkdir()
+    write_video(folder / path.name, X, np.full((3, 2), 9.0))
+    assert os.listdir(folder) == [path.name]
+    assert len(read_video(folder / path.name)) == 3
+    faces = find_faces(X, detector=lambda picture: [(0, 0, 32, 32)])
+    assert faces["path"].tolist() == [str(path)] * 3

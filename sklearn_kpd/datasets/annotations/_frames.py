@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from sklearn_kpd._common.texts import shielded
 from sklearn_kpd.keypoints import FloatArray
 
 
@@ -48,7 +49,7 @@ def tracked(X: pd.DataFrame, names: tuple[str, ...], points: FloatArray, scorer:
     levels = {
         "scorer": [scorer] * len(columns),
         "individuals": [column[0] for column in columns],
-        "bodyparts": [column[1] for column in columns],
+        "bodyparts": [shielded(column[1]) for column in columns],
         "coords": [column[2] for column in columns],
     }
     if most == 1:

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_kpd._common.files import LARGEST, open_regular
 from sklearn_kpd.exceptions import AnnotationError
 
 #: What a file of HDF5 begins with.
@@ -46,7 +47,10 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 def _check_heaps(path: Path) -> None:
     """Walk through the heaps as HDF5 does, which never ends where an object has no size."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with (
+        open_regular(path, LARGEST) as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
         at = content.find(_HEAP)
         while at >= 0:
             end = at + int.from_bytes(content[at + 8 : at + 16], "little")

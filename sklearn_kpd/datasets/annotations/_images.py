@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from PIL import Image, UnidentifiedImageError
 
+from sklearn_kpd._common.files import open_regular
+from sklearn_kpd._common.texts import path_of_text
 from sklearn_kpd.exceptions import AnnotationError
 
 #: Endings of images, for names without one.
@@ -51,7 +52,7 @@ class Images:
         AnnotationError
             If several match equally well.
         """
-        for spelling in dict.fromkeys([name, unquote(name)]):
+        for spelling in dict.fromkeys([name, path_of_text(name)]):
             found = self._exact(spelling, file) or self._by_tail(spelling, file)
             found = found or self._by_search(parts_of(spelling), name, file)
             if found:
@@ -155,7 +156,7 @@ def shown_size(path: Path) -> tuple[int, int] | None:
 def stored_and_shown_size(path: Path) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Height and width of the pixels as stored, and as viewers show them."""
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             width, height = image.size
             turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):

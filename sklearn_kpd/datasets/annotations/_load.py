@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from sklearn_kpd._common.files import open_regular
+from sklearn_kpd._common.texts import paths_column
 from sklearn_kpd.datasets.annotations._images import (
     Images,
     parts_of,
@@ -220,7 +222,7 @@ def _read_one(path: Path, format: str, finder: Images, missing_value: float | No
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(_HEAD)
 
 
@@ -435,7 +437,7 @@ def _bunch(objects: list[Annotated], names: tuple[str, ...]) -> Bunch:
         if item.box is not None:
             boxes[row] = item.box
     data = pd.DataFrame(boxes, columns=["left", "top", "right", "bottom"])
-    data.insert(0, "path", [item.image for item in objects])
+    data.insert(0, "path", paths_column(item.image for item in objects))
     bunch = Bunch(
         data=data,
         target=pd.DataFrame(points.reshape(n, -1), columns=columns_from_names(names)),

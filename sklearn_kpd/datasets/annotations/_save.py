@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sklearn_kpd._common.files import replacing
+from sklearn_kpd._common.texts import shielded, shielded_path, text_of_path
 from sklearn_kpd.datasets.annotations._frames import tracked
 from sklearn_kpd.datasets.annotations._images import shown_size
 from sklearn_kpd.datasets.annotations._records import WRITTEN, Box, Point
@@ -95,6 +97,11 @@ def save_annotations(
 
     Notes
     -----
+    In tables, which spreadsheets open, no text is left that they would take for a formula: before
+    ``=``, ``+``, ``-`` or ``@`` a path begins with ``./``, which is the same path, and a name with
+    an apostrophe. The bytes of a file's name that are no UTF-8 are written as in an address
+    (``%FF``). :func:`load_annotations` takes all of it back.
+
     .. versionadded:: 0.2
 
     Examples
@@ -145,7 +152,7 @@ def _content(X: Any, y: Any, folder: Path, visibility: Any, category: str) -> _C
     for file, box, values, is_hidden in zip(paths, boxes, points, hidden, strict=True):
         if file not in photographs:
             size = shown_size(Path(file)) if os.path.isfile(file) else None
-            photographs[file] = _Photograph(file, _name(file, folder), size, [])
+            photographs[file] = _Photograph(text_of_path(file), _name(file, folder), size, [])
         labelled = ~np.isnan(values[:, 0])
         photographs[file].rows.append(
             _Row(
@@ -200,12 +207,17 @@ def _paths_and_boxes(X: Any) -> tuple[list[str], npt.NDArray[np.float64]]:
 
 def _name(file: str, folder: Path) -> str:
     """Path of an image as seen from a folder; as it is, if there is no such image."""
-    if not os.path.isfile(file):
-        return file
-    try:
-        return Path(os.path.relpath(file, folder)).as_posix()
-    except ValueError:  # on another drive
-        return file
+    name = file
+    if os.path.isfile(file):
+        with suppress(ValueError):  # on another drive
+            name = Path(os.path.relpath(file, folder)).as_posix()
+    text = text_of_path(name)
+    if text != name and os.path.lexists(folder / text):
+        raise ValueError(
+            f"{text} would stand for two photographs, that of this name and one whose name is no "
+            "UTF-8: rename one of them."
+        )
+    return text
 
 
 def _coco(content: _Content) -> str:
@@ -408,7 +420,7 @@ def _deeplabcut(content: _Content) -> str:
     levels = {
         "scorer": [_SCORER] * len(columns),
         "individuals": [column[0] for column in columns],
-        "bodyparts": [column[1] for column in columns],
+        "bodyparts": [shielded(column[1]) for column in columns],
         "coords": [column[2] for column in columns],
     }
     if most == 1:
@@ -422,7 +434,8 @@ def _deeplabcut(content: _Content) -> str:
             values = [
                 value for point in points for value in (map(repr, point) if point else ("", ""))
             ]
-            writer.writerow([*_labeled_data(photograph.path), *values])
+            place = map(shielded_path, _labeled_data(photograph.path))
+            writer.writerow([*place, *values])
         return file.getvalue()
 
 
@@ -440,15 +453,15 @@ def _csv(content: _Content) -> str:
     with io.StringIO() as file:
         writer = csv.writer(file, lineterminator="\n")
         columns = [f"{name}_{key}" for name in content.names for key in ("x", "y", "visible")]
-        writer.writerow([*WRITTEN, *columns])
+        writer.writerow([*WRITTEN, *map(shielded, columns)])
         for photograph in content.photographs:
             for row in photograph.rows:
                 fields = [
-                    photograph.name,
+                    shielded_path(photograph.name),
                     *map(repr, row.box or ()),
                     *[""] * (0 if row.box else 4),
                 ]
-                fields.append(content.category)
+                fields.append(shielded(content.category))
                 for name, point in row.points.items():
                     fields += (
                         [*map(repr, point), str(2 - (name in row.hidden))]

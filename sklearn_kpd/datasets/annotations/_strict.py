@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+from sklearn_kpd._common.files import read_regular
 from sklearn_kpd.datasets.annotations._records import Box, Point
 from sklearn_kpd.exceptions import AnnotationError
 
@@ -134,7 +135,7 @@ def member(value: Any, key: str, kind: type | tuple[type, ...], where: str) -> A
 
 def read_text(path: Path) -> str:
     """Text of a file in UTF-8, or in UTF-16 or 32 as its first bytes tell."""
-    content = path.read_bytes()
+    content = read_regular(path)
     try:
         return content.decode(json.detect_encoding(content))
     except UnicodeDecodeError as error:
@@ -268,7 +269,7 @@ def read_xml(path: Path) -> Element:
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = refuse
     try:
-        parser.Parse(path.read_bytes(), True)
+        parser.Parse(read_regular(path), True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         if isinstance(error, AnnotationError):
             raise

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sklearn_kpd._common.columns import find_keypoints
+from sklearn_kpd._common.files import read_regular
+from sklearn_kpd._common.texts import unshielded
 from sklearn_kpd.datasets.annotations import _strict
 from sklearn_kpd.exceptions import AnnotationError
 
@@ -35,7 +37,7 @@ def head_text(head: bytes) -> str:
 
 def read_text(path: Path) -> str:
     """Text of a file in UTF-8, or in UTF-16 with its mark, without zero bytes."""
-    content = path.read_bytes()
+    content = read_regular(path)
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
@@ -61,7 +63,7 @@ def split_rows(text: str, delimiter: str, path: Path) -> list[Row]:
     try:
         for fields in reader:
             if any(field.strip() for field in fields):
-                rows.append(Row(reader.line_num, [field.strip() for field in fields]))
+                rows.append(Row(reader.line_num, [unshielded(field.strip()) for field in fields]))
     except csv.Error as error:
         raise AnnotationError(f"{path}, line {reader.line_num}: {error}.") from error
     return rows

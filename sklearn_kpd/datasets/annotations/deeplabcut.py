@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import h5py
 
+from sklearn_kpd._common.files import open_regular
+from sklearn_kpd._common.texts import unshielded_path
 from sklearn_kpd.datasets.annotations import _hdf5, _strict, _tables
 from sklearn_kpd.datasets.annotations._images import Images
 from sklearn_kpd.datasets.annotations._records import Annotated, Annotations
@@ -64,7 +66,7 @@ def read(path: Path, images: Images) -> Annotations:
 
 
 def _read_file(path: Path) -> Annotations:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         is_hdf5 = file.read(len(_hdf5.SIGNATURE)) == _hdf5.SIGNATURE
     columns, rows = _read_hdf5(path) if is_hdf5 else _read_csv(path)
     return _annotations(path, columns, rows)
@@ -153,7 +155,7 @@ def _read_csv(path: Path) -> tuple[list[tuple[str, ...]], list[_Row]]:
             for field, column in zip(fields, columns, strict=False)
         ]
         values += [math.nan] * (len(columns) - len(values))
-        name: tuple[str | int, ...] = tuple(index)
+        name: tuple[str | int, ...] = tuple(map(unshielded_path, index))
         if n_index == 1 and index[0].isdecimal():
             name = (int(index[0]),)
         rows.append(_Row(where, name, values))

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_kpd._common.files import open_regular
 from sklearn_kpd.datasets.annotations import _hdf5, _strict, _tables
 from sklearn_kpd.datasets.annotations._images import Images
 from sklearn_kpd.datasets.annotations._records import Annotated, Annotations
@@ -54,7 +55,7 @@ def read(path: Path, images: Images) -> Annotations:
     left out. An analysis file does not tell them apart, and is read as it stands. Projects from
     before the version 1.1 of the format count from the corner of the first pixel.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         is_hdf5 = file.read(len(_hdf5.SIGNATURE)) == _hdf5.SIGNATURE
     if not is_hdf5:
         return _read_csv(path)

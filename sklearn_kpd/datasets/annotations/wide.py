@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sklearn_kpd._common.texts import unshielded_path
 from sklearn_kpd.datasets.annotations import (
     _hdf5,
     _strict,
@@ -298,7 +299,7 @@ def _image(text: str, where: str) -> str:
         )
     if _tables.is_empty(text):
         raise AnnotationError(f"{where}: the path of the image is missing.")
-    return text.replace("\\", "/")
+    return unshielded_path(text.replace("\\", "/"))
 
 
 def _image_column(table: _Table, header: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sklearn_kpd._common.files import open_regular
 from sklearn_kpd.datasets.annotations import _images, _strict, _tables, _yaml
 from sklearn_kpd.datasets.annotations._images import Images
 from sklearn_kpd.datasets.annotations._records import Annotated, Annotations, Box, Point
@@ -101,7 +102,7 @@ def _description(folder: Path) -> Path | None:
     try:
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _YAML)
         for file in files:
-            if file.name == _CLASSES_FILE or f"{_MARK}:".encode() in file.read_bytes()[:65536]:
+            if file.name == _CLASSES_FILE or f"{_MARK}:".encode() in _head(file):
                 return file
     except OSError:
         pass
@@ -239,12 +240,13 @@ def _below(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
         folders.sort()
         for file in sorted(files):
-            if file.lower().endswith(".txt"):
-                yield Path(root, file)
+            path = Path(root, file)
+            if path.suffix.lower() == ".txt" and path.is_file():
+                yield path
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(65536)
 
 

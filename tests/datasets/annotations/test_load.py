@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 
 import numpy as np
 import pandas as pd
@@ -231,3 +232,15 @@ def test_X_is_what_it_says(tmp_path):
     assert isinstance(y, pd.DataFrame)
     assert X.index.equals(y.index)
     assert (y.dtypes == np.float64).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_a_folder_of_files_whose_names_are_no_text(tmp_path, picture):
+    folder = tmp_path / os.fsdecode(b"face \xfe")
+    for name in (b"\xff.png", b"a.png"):
+        path = picture(folder / os.fsdecode(name), width=50, height=40)
+        path.with_suffix(".pts").write_text("version: 1\nn_points: 1\n{\n1 2\n}\n")
+    found = load_annotations(folder)
+    assert sorted(map(os.fsencode, found.data["path"])) == [
+        os.fsencode(folder) + name for name in (b"/a.png", b"/\xff.png")
+    ]

@@ -1,5 +1,9 @@
+import csv
 import json
+import os
+import re
 import string
+import sys
 
 import numpy as np
 import pandas as pd
@@ -224,3 +228,46 @@ def test_label_studio_needs_boxes_where_several_share_an_image(folder):
     X.loc[1, ["left", "top", "right", "bottom"]] = np.nan
     with pytest.raises(ValueError, match="one of the 2 objects on .*a.png has none"):
         save(folder, "label_studio", X, y)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_no_name_becomes_a_formula(tmp_path, picture, format):
+    """None does in the tables, which spreadsheets open, and all come back."""
+    folder = tmp_path / "labeled-data" / "=film"
+    names = ["=1+1.png", "+1.png", "-2.png", "@x.png", " =1.png"]
+    paths = [str(picture(f"labeled-data/=film/{name}", width=50, height=40)) for name in names]
+    X = pd.DataFrame({"path": paths, "left": 1.0, "top": 2.0, "right": 30.0, "bottom": 33.0})
+    y = pd.DataFrame(np.arange(30.0).reshape(5, 6))
+    y.columns = columns_from_names(["=eye", "+nose", "-5"])
+    path = save(folder, format, X, y, category="=cat")
+    found = load_annotations(path)
+    assert found.data["path"].tolist() == paths
+    np.testing.assert_allclose(found.target[y.columns], y, rtol=1e-15)
+    if format in WITH_BOX:
+        assert set(found.category) == {"=cat"}
+    if format in ("csv", "deeplabcut"):
+        with path.open(newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert {cell for cell in cells if re.match(r"\s*[=+@-]", cell)} <= {"-5"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+@pytest.mark.parametrize("format", FORMATS)
+def test_names_that_are_no_text(tmp_path, picture, format):
+    folder = os.fsdecode(b"labeled-data/film \xfe")
+    names = [os.fsdecode(b"\xff 100%41.png"), "100%41.png", "é.png"]
+    paths = [str(picture(f"{folder}/{name}", width=50, height=40)) for name in names]
+    X = pd.DataFrame({"path": pd.Series(paths, dtype=object)})
+    X[["left", "top", "right", "bottom"]] = [1.0, 2.0, 30.0, 33.0]
+    path = save(tmp_path / folder, format, X, np.arange(12.0).reshape(3, 4))
+    path.read_bytes().decode()
+    assert load_annotations(path).data["path"].tolist() == paths
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_no_name_stands_for_two_photographs(tmp_path, picture):
+    for name in (b"\xff.png", b"%FF.png"):
+        picture(os.fsdecode(name), width=50, height=40)
+    with pytest.raises(ValueError, match="%FF.png would stand for two photographs"):
+        save(tmp_path, "coco", [tmp_path / os.fsdecode(b"\xff.png")], [[1.0, 2.0]])
+    save(tmp_path, "coco", [tmp_path / "%FF.png"], [[1.0, 2.0]])
