@@ -114,8 +114,8 @@ def test_submissions_are_predicted_by_the_scheme_that_is_asked_for(run, data, ka
     assert np.abs(found["Location"] - plain["Location"])[30:].max() > 0.01
 
 
-@pytest.fixture
-def models(kaggle_like, data):
+@pytest.fixture(scope="module")
+def fitted_models(kaggle_like):
     """Models of the same keypoints in another order, of some of them, and without names."""
     X, y = kaggle_like
     complete = y.fillna(y.mean())
@@ -127,10 +127,14 @@ def models(kaggle_like, data):
         "other": complete.iloc[:, :4].set_axis(columns_from_names(["ear", "tail"]), axis=1),
         "nameless": complete.to_numpy()[:, :4],
     }
-    fitted = {name: tiny_regressor(epochs=1).fit(X, labels) for name, labels in sets.items()}
-    for name, model in fitted.items():
+    return {name: tiny_regressor(epochs=1).fit(X, labels) for name, labels in sets.items()}
+
+
+@pytest.fixture
+def models(fitted_models, data):
+    for name, model in fitted_models.items():
         joblib.dump(model, data / f"{name}.joblib")
-    return fitted
+    return fitted_models
 
 
 def test_models_meet_the_file_by_the_names_of_their_keypoints(run, data, models):
@@ -286,7 +290,7 @@ def test_warnings_are_one_line(run, data, monkeypatch):
     assert result.stderr == "Warning: two lines\nError: the end\n"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def photograph_model():
     """A Pipeline for photographs, on generated faces, and what it was fitted on."""
     X, y = make_faces(24, random_state=3)
