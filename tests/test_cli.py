@@ -1,6 +1,7 @@
 """The command line, by what it is given: Kaggle's files, annotations, photographs, videos."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -504,29 +505,37 @@ def test_a_full_disk_leaves_the_old_file(run, photographs, tmp_path, monkeypatch
     assert sorted(os.listdir(tmp_path)) == before
 
 
-# The limit is one of the process, and concerns whatever it writes to.
+# The limit is one of the process, and concerns whatever it writes to. TensorFlow is imported once,
+# and starts its threads after the fork.
 LIMITED = """
-import resource, sys
+import json, os, resource, sys
 import sklearn_kpd.regressor
 from sklearn_kpd.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (2000, -1))
-main(sys.argv[1:])
+
+for args in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, -1))
+        main(args)
+    print(*args, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits are Unix's")
-@pytest.mark.parametrize(("args", "out"), OUTPUTS)
-def test_a_file_that_may_not_grow_leaves_the_old_one(photographs, tmp_path, args, out):
-    (tmp_path / out).write_bytes(b"old")
+def test_a_file_that_may_not_grow_leaves_the_old_one(photographs, tmp_path):
+    for _, out in OUTPUTS:
+        (tmp_path / out).write_bytes(b"old")
     before = sorted(os.listdir(tmp_path))
-    command = [sys.executable, "-W", "ignore", "-c", LIMITED, *map(str, args), out]
+    commands = [[*map(str, args), out] for args, out in OUTPUTS]
     ended = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", cwd=tmp_path,
+        [sys.executable, "-W", "ignore", "-c", LIMITED, json.dumps(commands)],
+        capture_output=True, text=True, errors="replace", cwd=tmp_path, check=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )  # fmt: skip
-    assert ended.returncode == 1, ended.stderr
-    assert (tmp_path / out).read_bytes() == b"old"
+    assert ended.stdout.splitlines() == [f"{' '.join(args)} 1" for args in commands], ended.stderr
+    for _, out in OUTPUTS:
+        assert (tmp_path / out).read_bytes() == b"old", out
     assert sorted(os.listdir(tmp_path)) == before
 
 
