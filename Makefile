@@ -12,7 +12,7 @@ slow:
 	python -m pytest -m slow
 
 coverage:
-	coverage run -m pytest
+	coverage run -m pytest -n 0
 	coverage report
 
 docs:

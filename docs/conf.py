@@ -30,6 +30,8 @@ sphinx_gallery_conf = {
     "plot_gallery": os.environ.get("SKLEARN_KPD_RUN_EXAMPLES", "1") == "1",
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
+    # Two examples at a time, each in a process.
+    "parallel": 2,
     "download_all_examples": False,
     "remove_config_comments": True,
 }

@@ -1,5 +1,6 @@
 """Fixtures: generated faces, and fast settings."""
 
+import itertools
 import signal
 
 import hypothesis
@@ -31,10 +32,19 @@ def kaggle_like():
     return X, y
 
 
+@pytest.fixture(scope="session")
+def _data_homes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data_homes")
+    return (str(folder / str(number)) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_data_home(tmp_path_factory, monkeypatch):
-    """load_kaggle keeps what it has read in scikit-learn's data home: not in the user's."""
-    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path_factory.mktemp("data_home")))
+def _own_data_home(_data_homes, monkeypatch):
+    """load_kaggle keeps what it has read in scikit-learn's data home: not in the user's.
+
+    scikit-learn makes the folder; pytest would list all there are for each of thousands of tests.
+    """
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", next(_data_homes))
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """What several tests use."""
 
+import re
+
 import cv2
 import keras
 import numpy as np
@@ -34,6 +36,11 @@ def tiny_regressor(**parameters):
     """A regressor that fits in about a second."""
     defaults = {"network": tiny_network, "epochs": 2, "verbose": 0, "random_state": 0}
     return KeypointRegressor(**{**defaults, **parameters})
+
+
+def without_address(item):
+    """What `repr` says, but for addresses: tests have one name in all processes that run them."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(item))
 
 
 def weights_of(model):

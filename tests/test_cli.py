@@ -1,6 +1,7 @@
 """The command line, by what it is given: Kaggle's files, annotations, photographs, videos."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -116,8 +117,8 @@ def test_submissions_are_predicted_by_the_scheme_that_is_asked_for(run, data, ka
     assert np.abs(found["Location"] - plain["Location"])[30:].max() > 0.01
 
 
-@pytest.fixture
-def models(kaggle_like, data):
+@pytest.fixture(scope="module")
+def fitted_models(kaggle_like):
     """Models of the same keypoints in another order, of some of them, and without names."""
     X, y = kaggle_like
     complete = y.fillna(y.mean())
@@ -129,10 +130,14 @@ def models(kaggle_like, data):
         "other": complete.iloc[:, :4].set_axis(columns_from_names(["ear", "tail"]), axis=1),
         "nameless": complete.to_numpy()[:, :4],
     }
-    fitted = {name: tiny_regressor(epochs=1).fit(X, labels) for name, labels in sets.items()}
-    for name, model in fitted.items():
+    return {name: tiny_regressor(epochs=1).fit(X, labels) for name, labels in sets.items()}
+
+
+@pytest.fixture
+def models(fitted_models, data):
+    for name, model in fitted_models.items():
         joblib.dump(model, data / f"{name}.joblib")
-    return fitted
+    return fitted_models
 
 
 def test_models_meet_the_file_by_the_names_of_their_keypoints(run, data, models):
@@ -288,7 +293,7 @@ def test_warnings_are_one_line(run, data, monkeypatch):
     assert result.stderr == "Warning: two lines\nError: the end\n"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def photograph_model():
     """A Pipeline for photographs, on generated faces, and what it was fitted on."""
     X, y = make_faces(24, random_state=3)
@@ -502,29 +507,37 @@ def test_a_full_disk_leaves_the_old_file(run, photographs, tmp_path, monkeypatch
     assert sorted(os.listdir(tmp_path)) == before
 
 
-# The limit is one of the process, and concerns whatever it writes to.
+# The limit is one of the process, and concerns whatever it writes to. TensorFlow is imported once,
+# and starts its threads after the fork.
 LIMITED = """
-import resource, sys
+import json, os, resource, sys
 import sklearn_kpd.regressor
 from sklearn_kpd.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (2000, -1))
-main(sys.argv[1:])
+
+for args in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, -1))
+        main(args)
+    print(*args, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits are Unix's")
-@pytest.mark.parametrize(("args", "out"), OUTPUTS)
-def test_a_file_that_may_not_grow_leaves_the_old_one(photographs, tmp_path, args, out):
-    (tmp_path / out).write_bytes(b"old")
+def test_a_file_that_may_not_grow_leaves_the_old_one(photographs, tmp_path):
+    for _, out in OUTPUTS:
+        (tmp_path / out).write_bytes(b"old")
     before = sorted(os.listdir(tmp_path))
-    command = [sys.executable, "-W", "ignore", "-c", LIMITED, *map(str, args), out]
+    commands = [[*map(str, args), out] for args, out in OUTPUTS]
     ended = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", cwd=tmp_path,
+        [sys.executable, "-W", "ignore", "-c", LIMITED, json.dumps(commands)],
+        capture_output=True, text=True, errors="replace", cwd=tmp_path, check=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )  # fmt: skip
-    assert ended.returncode == 1, ended.stderr
-    assert (tmp_path / out).read_bytes() == b"old"
+    assert ended.stdout.splitlines() == [f"{' '.join(args)} 1" for args in commands], ended.stderr
+    for _, out in OUTPUTS:
+        assert (tmp_path / out).read_bytes() == b"old", out
     assert sorted(os.listdir(tmp_path)) == before
 
 

@@ -97,10 +97,23 @@ class FinderInTables(_Tables, BoxFinder):
     pass
 
 
-def linear_network(image_shape, n_outputs):
+class Nameable:
+    """Shown without its address, which differs between the processes that name the tests."""
+
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
+
+class Adam(Nameable, keras.optimizers.Adam):
+    pass
+
+
+class LinearNetwork(Nameable):
     """The checks' data are tables of a few columns, not faces."""
-    images = keras.Input(image_shape)
-    return keras.Model(images, layers.Dense(n_outputs)(layers.Flatten()(images)))
+
+    def __call__(self, image_shape, n_outputs):
+        images = keras.Input(image_shape)
+        return keras.Model(images, layers.Dense(n_outputs)(layers.Flatten()(images)))
 
 
 def expected_failures(estimator):
@@ -110,11 +123,11 @@ def expected_failures(estimator):
 @parametrize_with_checks(
     [
         KeypointRegressor(
-            linear_network,
+            LinearNetwork(),
             image_shape=(1, -1),
-            optimizer=keras.optimizers.Adam(0.05),
+            optimizer=Adam(0.05),
             batch_size=20,
-            epochs=30,
+            epochs=2,
             validation_split=0,
             verbose=0,
         ),
@@ -131,4 +144,7 @@ def expected_failures(estimator):
     expected_failed_checks=expected_failures,
 )
 def test_estimator(estimator, check):
+    # The one check that asks for good predictions.
+    if isinstance(estimator, KeypointRegressor) and "check_regressors_train" in str(check):
+        estimator.set_params(epochs=30)
     check(estimator)

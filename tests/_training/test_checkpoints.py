@@ -293,7 +293,10 @@ def test_what_is_altered_starts_anew(faces, tmp_path):
 
 def run_altered(faces, tmp_path, every):
     X, y = faces[0][:16, ::8, ::8], faces[1][:16] / 8
-    options = {"epochs": 3, "batch_size": 8, "verbose": 0, "network__width": 2}
+    # Nothing is compiled, which is most of what such a fit takes.
+    options = {
+        "epochs": 3, "batch_size": 8, "network__width": 2, "compile__run_eagerly": True
+    }  # fmt: skip
     with pytest.warns(UserWarning, match="interrupted"):
         tiny_regressor(
             checkpoint_dir=tmp_path, callbacks=[PressCtrlC(2, 0)], patience=2, **options

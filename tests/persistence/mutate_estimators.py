@@ -47,6 +47,7 @@ from sklearn.random_projection import GaussianRandomProjection
 
 import sklearn_kpd
 from sklearn_kpd.exceptions import PersistenceError
+from tests.helpers import without_address
 from tests.persistence.fuzz import places, put_together, take_apart
 
 #: One at least of each class that may be kept once it is fitted.
@@ -84,7 +85,7 @@ def fitted_files():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.kpd"
             sklearn_kpd.save(estimator, path)
-            yield str(estimator), path.read_bytes()
+            yield without_address(estimator), path.read_bytes()
 
 
 def random_array(rng):

@@ -144,20 +144,34 @@ def test_an_unfitted_sampler(tmp_path):
 
 
 LOAD = """
-import sys
+import os, sys, tempfile
 import numpy as np, sklearn_kpd
 from tests.helpers import tiny_network
-estimator = sklearn_kpd.load(sys.argv[1], trusted=[tiny_network])
-np.save(sys.argv[3], estimator.predict(np.load(sys.argv[2])))
+X = np.load(sys.argv[1])
+for path in sys.argv[2:]:
+    estimator = sklearn_kpd.load(path, trusted=[tiny_network])
+    np.save(path + ".npy", estimator.predict(X))
+if sys.platform != "win32":  # where TMPDIR is nothing
+    assert tempfile.gettempdir() == os.environ["TMPDIR"]
 """
 
 
-def test_a_new_process_loads_and_predicts_the_same(saved, fitted, faces, tmp_path):
-    files = [str(tmp_path / name) for name in ("model.kpd", "X.npy", "pred.npy")]
-    Path(files[0]).write_bytes(saved)
-    np.save(files[1], faces[0])
-    subprocess.run([sys.executable, "-c", LOAD, *files], check=True, capture_output=True)
-    np.testing.assert_allclose(np.load(files[2]), fitted.predict(faces[0]), atol=1e-6)
+def test_a_new_process_loads_predicts_the_same_and_leaves_no_files(saved, fitted, faces, tmp_path):
+    cnn = KeypointRegressor("cnn", random_state=0, **SMALL_CNN).fit(*faces)
+    sklearn_kpd.save(cnn, tmp_path / "cnn.kpd")
+    (tmp_path / "tiny.kpd").write_bytes(saved)
+    np.save(tmp_path / "X.npy", faces[0])
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    files = [str(tmp_path / name) for name in ("X.npy", "cnn.kpd", "tiny.kpd")]
+    subprocess.run(
+        [sys.executable, "-c", LOAD, *files], check=True, capture_output=True,
+        env={**os.environ, "TMPDIR": str(folder)}, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    for name, estimator in (("cnn", cnn), ("tiny", fitted)):
+        found = np.load(tmp_path / f"{name}.kpd.npy")
+        np.testing.assert_allclose(found, estimator.predict(faces[0]), atol=1e-6)
+    assert not list(folder.iterdir())
 
 
 def test_saving_twice_gives_the_same_bytes(saved, fitted, tmp_path):
@@ -181,29 +195,6 @@ def test_versions(load_changed):
     with warnings.catch_warnings():
         warnings.simplefilter("error", OtherVersionWarning)
         load_changed(lambda manifest: manifest["versions"].update(numpy="1.0", python="3.0"))
-
-
-TEMPORARY = """
-import os, sys, tempfile
-import numpy as np, sklearn_kpd
-estimator = sklearn_kpd.load(sys.argv[1])
-estimator.predict(np.zeros((2, 96, 96, 1), np.uint8))
-assert tempfile.gettempdir() == os.environ["TMPDIR"]
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="TMPDIR is Unix's")
-def test_a_load_and_a_prediction_leave_nothing_in_the_temporary_folder(faces, tmp_path):
-    fitted = KeypointRegressor("cnn", random_state=0, **SMALL_CNN).fit(*faces)
-    sklearn_kpd.save(fitted, tmp_path / "model.kpd")
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    subprocess.run(
-        [sys.executable, "-c", TEMPORARY, tmp_path / "model.kpd"],
-        check=True, capture_output=True, env={**os.environ, "TMPDIR": str(folder)},
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    assert not list(folder.iterdir())
 
 
 def test_a_random_state_that_steps_share_stays_one(tmp_path):

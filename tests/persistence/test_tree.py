@@ -31,7 +31,7 @@ from sklearn_kpd.exceptions import (
     PersistenceError,
     UntrustedTypeError,
 )
-from tests.helpers import tiny_network, tiny_regressor
+from tests.helpers import tiny_network, tiny_regressor, without_address
 from tests.persistence.helpers import Imputer, assert_same, imgaug_add, layer_of, through_file
 
 
@@ -47,7 +47,7 @@ from tests.persistence.helpers import Imputer, assert_same, imgaug_add, layer_of
         np.random.RandomState(5), SimpleImputer(strategy="median"), keras.optimizers.SGD,
         np.float64, np.bool_, np.uint8, float, f_classif,
     ],
-    ids=repr,
+    ids=without_address,
 )  # fmt: skip
 def test_parameters_of_every_kind(value, tmp_path):
     estimator = KeypointRegressor(network__value=value)
@@ -97,7 +97,7 @@ def test_callbacks_that_cannot_be_kept_are_left_out_with_a_warning(faces, tmp_pa
         (FunctionTransformer(np.log1p), "func of FunctionTransformer"),
         (tiny_network, "no estimator"),
     ],
-    ids=repr,
+    ids=without_address,
 )
 def test_what_cannot_be_saved_is_named(estimator, message, tmp_path):
     with pytest.raises(NotSaveableError, match=message):
@@ -227,7 +227,7 @@ def test_trees_that_saving_never_makes(load_changed, change, message):
         PolynomialFeatures(), PCA(2), SimpleImputer(), MinMaxScaler(clip=True),
         VarianceThreshold(),
     ],
-    ids=repr,
+    ids=without_address,
 )  # fmt: skip
 def test_what_scikit_learns_estimators_hold_is_known(estimator, tmp_path):
     """What is saved without a word is loaded without `trusted`."""

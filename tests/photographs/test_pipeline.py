@@ -31,13 +31,19 @@ def pipeline(augment=True, size=32, **parameters):
     return Pipeline([*steps, ("regressor", tiny_regressor(**parameters))])
 
 
+@pytest.fixture(scope="module")
+def fitted(photographs):
+    """For tests after which it is as it was."""
+    return pipeline().fit(*photographs)
+
+
 def weights_of(pipe):
     return np.concatenate([w.ravel() for w in pipe[-1].model_.get_weights()])
 
 
-def test_predictions_are_pixels_of_the_photograph(photographs):
+def test_predictions_are_pixels_of_the_photograph(photographs, fitted):
     X, y = photographs
-    predicted = pipeline().fit(X, y).predict(X)
+    predicted = fitted.predict(X)
     assert predicted.shape == y.shape
     middles = predicted.reshape(len(X), -1, 2).mean(axis=1)
     labelled = y.to_numpy().reshape(len(X), -1, 2).mean(axis=1)
@@ -56,21 +62,20 @@ def test_a_crop_of_the_whole_array_is_training_without_crops(faces):
     np.testing.assert_allclose(cropped[-1].history_["rmse"], plain.history_["rmse"], rtol=1e-5)
 
 
-def test_the_same_in_memory_and_in_a_file(photographs, monkeypatch):
+def test_the_same_in_memory_and_in_a_file(photographs, fitted, monkeypatch):
     X, y = photographs
-    in_memory = pipeline().fit(X, y)
     monkeypatch.setattr(_pieces, "_MAX_BYTES", 10_000)
     in_file = pipeline().fit(X, y)
-    np.testing.assert_array_equal(weights_of(in_memory), weights_of(in_file))
+    np.testing.assert_array_equal(weights_of(fitted), weights_of(in_file))
 
 
-def test_frames_of_a_pipeline_with_memory(photographs, tmp_path):
+def test_frames_of_a_pipeline_with_memory(photographs, fitted, tmp_path):
     X, y = photographs
     pipe = pipeline()
     pipe.memory = str(tmp_path)
     first, again = pipe.fit(X, y).predict(X), clone(pipe).fit(X, y).predict(X)
     np.testing.assert_array_equal(first, again)
-    np.testing.assert_array_equal(first, pipeline().fit(X, y).predict(X))
+    np.testing.assert_array_equal(first, fitted.predict(X))
 
 
 def test_cross_validation_by_photograph(photographs):
@@ -103,29 +108,27 @@ def test_a_search_over_crops_on_two_workers(photographs):
 
 
 @pytest.mark.parametrize("way", ["joblib", "save"])
-def test_it_is_kept(photographs, tmp_path, way):
-    X, y = photographs
-    pipe = pipeline(epochs=1).fit(X, y)
+def test_it_is_kept(photographs, fitted, tmp_path, way):
+    X, _ = photographs
     if way == "joblib":
-        joblib.dump(pipe, tmp_path / "p.joblib")
+        joblib.dump(fitted, tmp_path / "p.joblib")
         again = joblib.load(tmp_path / "p.joblib")
     else:
-        sklearn_kpd.save(pipe, tmp_path / "p.kpd")
+        sklearn_kpd.save(fitted, tmp_path / "p.kpd")
         again = sklearn_kpd.load(tmp_path / "p.kpd", trusted=[tiny_network])
-    np.testing.assert_array_equal(again.predict(X), pipe.predict(X))
+    np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
 
 
-def test_fitted_on_arrays_and_asked_about_photographs_and_the_reverse(photographs, faces):
+def test_fitted_on_arrays_and_asked_about_photographs_and_the_reverse(photographs, fitted, faces):
     X, y = photographs
     images, y_images = faces
     by_arrays = pipeline(epochs=1).fit(list(images), y_images)
     assert by_arrays.predict(X).shape == y.shape
-    by_files = pipeline(epochs=1).fit(X, y)
-    assert by_files.predict(list(images)).shape == y_images.shape
+    assert fitted.predict(list(images)).shape == y_images.shape
     # crops of the same size can come from anywhere, also as arrays
-    crops = by_files[0].transform(X)
-    inside = by_files[-1].predict(crops.pixels())
-    np.testing.assert_allclose(crops.to_photograph(inside), by_files.predict(X), atol=1e-9)
+    crops = fitted[0].transform(X)
+    inside = fitted[-1].predict(crops.pixels())
+    np.testing.assert_allclose(crops.to_photograph(inside), fitted.predict(X), atol=1e-9)
 
 
 @pytest.mark.parametrize("tta", [None, "flip", "moves"])
@@ -141,10 +144,9 @@ def test_standard_deviations_and_test_time_augmentation(photographs, tta):
     np.testing.assert_allclose(std, inside_std * scale[:, None], rtol=1e-6)
 
 
-def test_score_is_that_of_the_photographs(photographs):
+def test_score_is_that_of_the_photographs(photographs, fitted):
     X, y = photographs
-    pipe = pipeline(epochs=1).fit(X, y)
-    assert pipe.score(X, y) == pytest.approx(metrics.r2_score(y.to_numpy(), pipe.predict(X)))
+    assert fitted.score(X, y) == pytest.approx(metrics.r2_score(y.to_numpy(), fitted.predict(X)))
 
 
 def test_faces_of_one_photograph_are_on_one_side_of_the_split(photographs, monkeypatch):
@@ -196,13 +198,19 @@ class Counting:
         return tiny_network(image_shape, n_outputs)
 
 
+@pytest.fixture(scope="module")
+def counted(photographs):
+    """A network function and a Pipeline that was fitted with it."""
+    network = Counting()
+    return network, pipeline(network=network).fit(*photographs)
+
+
 @pytest.mark.parametrize("fault", ["absent", "broken", "outside", "box"])
 def test_a_bad_photograph_is_named_before_training_and_nothing_has_changed(
-    photographs, tmp_path, fault
+    photographs, counted, tmp_path, fault
 ):
     X, y = photographs
-    network = Counting()
-    pipe = pipeline(network=network).fit(X, y)
+    network, pipe = counted
     before, calls = pipe.predict(X), network.calls
     bad = X.copy()
     if fault == "absent":
