@@ -1,6 +1,6 @@
 """Labels of one object that was labelled more than once, and not alike."""
 
-from itertools import combinations
+import warnings
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from sklearn_kpd._common.schemes import IntArray
 from sklearn_kpd.keypoints import FloatArray
 from sklearn_kpd.label_quality._evidence import Evidence, bulk_median, fit_degrees, tail, unit
 
-# With fewer pairs of labels, they are taken to differ as much as labels and predictions do.
-_MIN_PAIRS = 100
+# With fewer labels that have others, they are taken to differ as labels and predictions do.
+_MIN_LABELS = 100
 
 
 def disagreement(evidence: Evidence, objects: IntArray) -> FloatArray:
-    """How likely right labels of one object differ as much as each label does from the others.
+    """How likely a right label differs as much from the others of its object.
 
     The images are alike, not equal, so that residuals are compared: a crop that lies two pixels
     to the left moves labels and predictions alike.
@@ -28,33 +28,37 @@ def disagreement(evidence: Evidence, objects: IntArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (n, k)
-        The p-value of the median one of the others; of two labels the one that is farther from
-        its prediction has it. 1 where there is no other label.
+        NaN where there is no other label. Of two labels, the one that is farther from its
+        prediction has the p-value, the other one has 1.
     """
-    rows = [
-        pair
-        for which in np.flatnonzero(np.bincount(objects) > 1)
-        for pair in combinations(np.flatnonzero(objects == which), 2)
-    ]
-    p_values = np.ones(evidence.scales.shape)
-    if not rows:
-        return p_values
-    a, b = np.array(rows).T
-    lengths = np.hypot(*np.moveaxis(evidence.residuals[a] - evidence.residuals[b], 2, 0))
-    distances = lengths / np.hypot(evidence.scales[a], evidence.scales[b])
+    distances = np.full(evidence.scales.shape, np.nan)
+    off = np.hypot(*np.moveaxis(evidence.residuals, 2, 0)) / evidence.scales
+    pairs = []
+    order = np.argsort(objects, kind="stable")
+    starts = np.flatnonzero(np.diff(objects[order], prepend=-1))
+    for rows in np.split(order, starts[1:]):
+        if len(rows) > 1:
+            residuals = evidence.residuals[rows]
+            lengths = np.hypot(*np.moveaxis(residuals - _usual(residuals), 2, 0))
+            distances[rows] = lengths / evidence.scales[rows] / np.sqrt(2)
+        if len(rows) == 2:
+            pairs.append(rows)
     known, degrees = distances[~np.isnan(distances)], evidence.degrees
-    if len(known) >= _MIN_PAIRS:
+    if len(known) >= _MIN_LABELS:
         distances *= np.sqrt(2 * np.log(2)) / bulk_median(known)
         degrees = fit_degrees(distances[~np.isnan(distances)])
         distances /= unit(degrees)
-    likely = tail(distances, degrees)
-    off = np.hypot(*np.moveaxis(evidence.residuals, 2, 0)) / evidence.scales
-    for row in np.unique([a, b]):
-        mine = (a == row) | (b == row)
-        others = np.where(a[mine] == row, b[mine], a[mine])
-        votes = likely[mine].copy()
-        if len(others) == 1:
-            votes[0, ~(off[row] > off[others[0]])] = np.nan
-        voted = ~np.isnan(votes).all(axis=0)
-        p_values[row, voted] = np.nanmedian(votes[:, voted], axis=0)
+    p_values = tail(distances, degrees)
+    for a, b in pairs:
+        p_values[a, off[a] <= off[b]] = 1
+        p_values[b, off[b] < off[a]] = 1
     return p_values
+
+
+def _usual(residuals: FloatArray) -> FloatArray:
+    """What the labels of one object are compared with: the other one, or the median of several."""
+    if len(residuals) == 2:
+        return residuals[::-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a keypoint that none of them labels
+        return np.broadcast_to(np.nanmedian(residuals, axis=0), residuals.shape)

@@ -32,6 +32,8 @@ _MIN_LABELS = 20
 LEAST_LABELS = 3
 # Between heavy tails, in which hardly anything is unlikely, and those of the normal distribution.
 _DEGREES = (2.0, 100.0)
+# Fewer distances do not tell their degrees of freedom: tails are taken for heavy.
+_FEW, _DEGREES_OF_FEW = 100, 4.0
 
 
 class Evidence(NamedTuple):
@@ -175,6 +177,8 @@ def fit_degrees(distances: FloatArray) -> float:
 
     Maximum likelihood of those below some medians, as a sample that is truncated there.
     """
+    if len(distances) < _FEW:
+        return _DEGREES_OF_FEW
     end = _BULK * _NORMAL_MEDIAN
     inner = distances[distances < end]
 

@@ -136,6 +136,8 @@ def find_label_issues(
             estimator, X, y, random_state=random_state, **options
         )
     labels, found = _points(keypoints), _like(y_pred, keypoints, "y_pred")
+    if np.isnan(labels - found).all():
+        raise ValueError("No label has a prediction out of fold to compare it with.")
     points_std = None if y_std is None else _like(y_std, keypoints, "y_std")
     evidence = weigh(labels, found, points_std, labelling_schemes(y))
 
@@ -243,7 +245,6 @@ def _disagreeing(
 ) -> list[_Issue]:
     """Rows whose labels are others than those of their duplicates, if nothing else is wrong."""
     p_values = disagreement(evidence, objects)
-    p_values[np.isnan(evidence.p_values) | (p_values == 1)] = np.nan
     listed = _discovered(p_values, fdr)
     return [
         _Issue(

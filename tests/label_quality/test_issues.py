@@ -170,6 +170,12 @@ def test_errors(faces, options, message):
         find_label_issues(None, X, y, **{"y_pred": y_pred, **options})
 
 
+def test_no_labels(faces):
+    X, y, y_pred = faces
+    with pytest.raises(ValueError, match="No label has a prediction"):
+        find_label_issues(None, X, y * np.nan, y_pred=y_pred)
+
+
 def test_single_coordinates_are_no_points(faces):
     X, y, y_pred = faces
     with pytest.raises(ValueError, match="an x and a y each"):
