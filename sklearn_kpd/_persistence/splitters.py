@@ -13,7 +13,7 @@ from sklearn import model_selection
 
 
 def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def _is_count(value: Any) -> bool:
@@ -35,7 +35,7 @@ def _is_count_or_none(value: Any) -> bool:
 def _is_share(value: Any) -> bool:
     """Whether it is a number of rows, a share of them, or None."""
     return _is_count_or_none(value) or (
-        isinstance(value, Real) and not isinstance(value, Integral) and 0 < value < 1
+        isinstance(value, Real) and not isinstance(value, Integral) and 0 < float(value) < 1
     )
 
 

@@ -22,8 +22,7 @@ class Commands(click.Group):
             except (click.exceptions.Exit, click.Abort, click.UsageError):
                 raise
             except click.ClickException as error:
-                error.message = _one_line(error.message)
-                raise
+                raise click.ClickException(_one_line(error.message)) from error
             except _ERRORS as error:
                 if getattr(error, "errno", None) == errno.EPIPE:
                     raise  # nobody reads any more: click ends in silence

@@ -215,6 +215,11 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
                 "method='cv+' fits an estimator for each fold, but a FrozenEstimator is not "
                 "fitted again: use method='split'."
             )
+        if frozen and fit_params:
+            raise ValueError(
+                f"A FrozenEstimator is not fitted again, and {sorted(fit_params)} would have no "
+                "effect: leave them out."
+            )
         if frozen:
             learnt = [self.estimator.estimator]
             return self._calibrate(learnt, [(X, y)])

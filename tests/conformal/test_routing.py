@@ -8,6 +8,7 @@ import pytest
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GroupKFold, KFold, cross_validate
 from sklearn.pipeline import Pipeline
 from sklearn.tests import test_metaestimators_metadata_routing as common
@@ -146,6 +147,13 @@ def test_without_routing_parameters_of_fit_reach_the_estimator():
     np.testing.assert_array_equal((np.array(fitted.colours_) - 1) // 4, fitted.groups_)
     with pytest.raises(TypeError, match="shade"):
         conformal.fit(X, y, shade=WEIGHTS)
+
+
+def test_a_frozen_estimator_takes_no_parameters_of_fit():
+    X, y = draw(N)
+    conformal = ConformalKeypointRegressor(FrozenEstimator(Seeing().fit(X, y)))
+    with pytest.raises(ValueError, match=r"\['colour'\] would have no effect"):
+        conformal.fit(X, y, colour=WEIGHTS)
 
 
 @pytest.mark.parametrize("on", [False, True])
