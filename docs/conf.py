@@ -24,7 +24,7 @@ html_title = f"{project} {version}"
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_toc_level": 2, "header_links_before_dropdown": 6}
 html_static_path = ["_static"]
-html_css_files = ["cards.css"]
+html_css_files = ["docs.css"]
 html_sidebars = {page: [] for page in ("index", "api", "architecture", "faq")}
 html_show_sourcelink = False
 # Pages that went into the guide: whoever has their old address gets there.
