@@ -56,18 +56,13 @@ def train():
     return pipe.fit(X, y)
 
 
-def save(figure, name, colors=None):
-    """Write a figure; of few colours, where it holds faces, to keep the file small."""
+def save(figure, name, colors=256):
+    """Write a figure, of few colours to keep the file small."""
     path = FOLDER / name
     figure.savefig(path)
     plt.close(figure)
-    if colors is not None:
-        image = Image.open(path).convert("RGB")
-        # the method that keeps rare colours, those of the markers
-        reduced = image.quantize(
-            colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
-        reduced.save(path, optimize=True)
+    image = Image.open(path).convert("RGB")
+    image.quantize(colors, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -111,7 +106,7 @@ def faces(pipe):
             ax.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255)
             ax.scatter(point[0::2], point[1::2], **style)
             ax.set_axis_off()
-    save(figure, "faces.png", colors=64)
+    save(figure, "faces.png", colors=128)
 
 
 def photographs(pipe):
@@ -133,7 +128,7 @@ def photographs(pipe):
     PhotographDisplay.from_predictions(X, None, found, skeleton=SKELETON, ax=axes)
     for ax in axes:
         ax.set_title("")
-    save(figure, "photographs.png", colors=64)
+    save(figure, "photographs.png")
     for path in pictures:
         path.unlink()
 
@@ -147,13 +142,13 @@ def augmentation():
     display = AugmentationDisplay.from_transformer(
         transformer, X, y, n_faces=1, n_draws=5, random_state=2
     )
-    save(display.figure_, "augmentation.png", colors=64)
+    save(display.figure_, "augmentation.png")
 
 
 def missing():
     """Which keypoints are labelled together."""
     _, y = make_faces(2000, missing="kaggle", random_state=0)
-    save(MissingLabelDisplay.from_labels(y, max_patterns=5).figure_, "missing.png", colors=32)
+    save(MissingLabelDisplay.from_labels(y, max_patterns=5).figure_, "missing.png")
 
 
 def errors(pipe, X, y, y_pred):
@@ -163,7 +158,7 @@ def errors(pipe, X, y, y_pred):
     for name, prediction in {"network": y_pred, "column means": means}.items():
         CumulativeErrorDisplay.from_predictions(y, prediction, name=name, ax=axes[0])
     KeypointErrorDisplay.from_predictions(X, y, y_pred, ax=axes[1])
-    save(figure, "errors.png", colors=64)
+    save(figure, "errors.png")
 
 
 def regions(pipe):
@@ -174,7 +169,7 @@ def regions(pipe):
     display = RegionDisplay.from_estimator(conformal, X, y, n_faces=6, columns=6)
     for ax in display.axes_:
         ax.set_title("")
-    save(display.figure_, "regions.png", colors=64)
+    save(display.figure_, "regions.png")
 
 
 def main():
