@@ -59,7 +59,7 @@ def train():
 def save(figure, name, colors=256):
     """Write a figure, of few colours to keep the file small."""
     path = FOLDER / name
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight", pad_inches=0.05)
     plt.close(figure)
     image = Image.open(path).convert("RGB")
     image.quantize(colors, dither=Image.Dither.NONE).save(path, optimize=True)
