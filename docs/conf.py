@@ -11,6 +11,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "numpydoc",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 autosummary_generate = True
@@ -21,8 +22,21 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "auto_examples/*.ipynb"]
 html_title = f"{project} {version}"
 html_theme = "pydata_sphinx_theme"
-html_sidebars = {"user_guide": [], "faq": []}
+html_theme_options = {"show_toc_level": 2, "header_links_before_dropdown": 6}
+html_static_path = ["_static"]
+html_css_files = ["docs.css"]
+html_sidebars = {page: [] for page in ("index", "api", "architecture", "faq")}
 html_show_sourcelink = False
+# Pages that went into the guide: whoever has their old address gets there.
+html_context = {
+    "moved": {
+        "user_guide": "guide/index",
+        "photographs": "guide/photographs",
+        "annotations": "guide/annotations",
+        "conformal": "guide/uncertainty",
+    }
+}
+html_additional_pages = dict.fromkeys(html_context["moved"], "moved.html")
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",

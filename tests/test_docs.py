@@ -1,8 +1,9 @@
-"""The reference lists all that is public, and docstrings say what is returned."""
+"""The docs and the code tell the same: names, errors, files, and what is returned."""
 
 import ast
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 import sklearn_kpd
 
 ROOT = Path(sklearn_kpd.__file__).parent
-REFERENCE = Path(__file__).parents[1] / "docs" / "api.rst"
+REPOSITORY = Path(__file__).parents[1]
+REFERENCE = REPOSITORY / "docs" / "api.rst"
+QUESTIONS = REPOSITORY / "docs" / "faq.rst"
 # The command line says what it takes by --help; __main__ runs it.
 MODULES = [
     module.name
@@ -62,3 +65,54 @@ def test_what_is_returned_is_said_in_words(where, lines):
     kinds = [at for at, line in enumerate(lines) if not line.startswith(" ")]
     for at, following in zip(kinds, [*kinds[1:], len(lines)], strict=True):
         assert lines[at] == "self" or following - at > 1, f"{where}: {lines[at]}"
+
+
+def texts():
+    """Texts of the package, each a list of its pieces: None is what is filled in."""
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield [node.value]
+            elif isinstance(node, ast.JoinedStr):
+                yield [
+                    piece.value if isinstance(piece, ast.Constant) else None
+                    for piece in node.values
+                ]
+
+
+def begins_with(pieces, words, known=0):
+    """Whether a text may begin with these words, a dozen letters of them its own."""
+    if not words or not pieces:
+        return not words and known >= 12
+    first, *rest = pieces
+    if first is not None:
+        shared = min(len(first), len(words))
+        return first[:shared] == words[:shared] and begins_with(
+            rest, words[shared:], known + shared
+        )
+    return any(begins_with(rest, words[n:], known) for n in range(len(words) + 1))
+
+
+# What other packages say, or what is put together of several texts.
+OTHERS = {"Input y_true contains NaN"}
+MESSAGES = re.findall(
+    r"^``(.+)``\n(?=    )", QUESTIONS.read_text(encoding="utf-8"), flags=re.MULTILINE
+)
+
+
+def test_messages_are_found():
+    assert len(MESSAGES) > 40
+
+
+@pytest.mark.parametrize("message", sorted(set(MESSAGES) - OTHERS))
+def test_the_errors_that_are_explained_are_those_of_the_code(message):
+    assert any(begins_with(pieces, message) for pieces in texts())
+
+
+@pytest.mark.parametrize("page", sorted(REPOSITORY.glob("*.md")), ids=lambda page: page.name)
+def test_links_to_files_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)|src=\"([^\":]+)\"", text)
+    named = re.findall(r"`((?:docs|examples|benchmarks|tests|sklearn_kpd)/[\w/.]*\w)`", text)
+    for link in (*(a or b for a, b in links), *named):
+        assert (REPOSITORY / link).exists(), link
