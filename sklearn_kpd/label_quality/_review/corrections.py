@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_kpd._common.columns import IntArray
 from sklearn_kpd.keypoints import FloatArray
 
 #: Actions that change labels, by the name that the journal has for them.
@@ -191,20 +190,27 @@ def cleared(points: FloatArray, keypoints: Iterable[int]) -> FloatArray:
     return points
 
 
-def swapped(points: FloatArray, keypoints: Iterable[int], permutation: IntArray) -> FloatArray:
-    """Points, some of which have changed places with their counterparts.
+def swapped(points: FloatArray, pairs: Sequence[int]) -> FloatArray:
+    """Points, the first of which has changed places with the second, the third with the fourth ...
+
+    Raises
+    ------
+    ValueError
+        If these are no pairs.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_kpd.label_quality._review.corrections import swapped
     >>> points = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
-    >>> swapped(points, [0], np.array([2, 1, 0])).tolist()
+    >>> swapped(points, [0, 2]).tolist()
     [[3.0, 3.0], [2.0, 2.0], [1.0, 1.0]]
     """
-    both = sorted({int(j) for k in keypoints for j in (k, permutation[k])})
+    if len(pairs) % 2 or len(set(pairs)) < len(pairs):
+        raise ValueError("keypoints that change places come in pairs, each once")
+    first, second = list(pairs[::2]), list(pairs[1::2])
     points = points.copy()
-    points[both] = points[permutation[both]]
+    points[first + second] = points[second + first]
     return points
 
 

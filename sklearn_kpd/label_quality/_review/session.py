@@ -105,10 +105,10 @@ class Session:
         row : int
             Which has to be the one that is shown.
         action : {"move", "accept", "clear", "swap"}
-            Put some keypoints elsewhere, take the predictions, take labels away, or have keypoints
-            change places with their counterparts.
+            Put some keypoints elsewhere, take the predictions, take labels away, or have two
+            keypoints, or several pairs of them, change places.
         keypoints : list of int
-            Which ones.
+            Which ones; for "swap" those of a pair follow each other.
         points : list of (float, float), optional
             Where to, for "move".
 
@@ -135,9 +135,7 @@ class Session:
             elif action == "clear":
                 after = corrections.cleared(before, which)
             elif action == "swap":
-                if self._data.permutation is None:
-                    raise ValueError("the names of the keypoints do not tell left from right")
-                after = corrections.swapped(before, which, self._data.permutation)
+                after = corrections.swapped(before, which)
             else:
                 raise ValueError(f"the action {action!r} is unknown")
             entry = corrections.entry_of(action, row, before, after, self._data.names)

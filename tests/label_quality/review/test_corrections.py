@@ -12,7 +12,6 @@ from sklearn_kpd.label_quality._review.corrections import Corrections, entry_of
 from tests.label_quality.review.helpers import LABELS, NAMES
 
 ROWS = [2, 0, 3]
-PERMUTATION = np.array([1, 0, 2])
 
 COORDINATE = st.floats(-50, 200).map(lambda value: round(value, 3))
 POINT = st.none() | st.tuples(COORDINATE, COORDINATE).map(list)
@@ -140,14 +139,15 @@ def test_what_is_no_entry_changes_nothing(entry, reason):
     assert str(seen(now)) == before
 
 
-@given(st.sets(st.integers(0, 2), min_size=1), st.permutations([0, 1, 2]))
-def test_swapped_twice_is_as_before(keypoints, order):
-    points = LABELS[1][list(order)]
-    once = corrections.swapped(points, keypoints, PERMUTATION)
-    np.testing.assert_array_equal(corrections.swapped(once, keypoints, PERMUTATION), points)
-    if keypoints & {0, 1}:
-        np.testing.assert_array_equal(once[[0, 1]], points[[1, 0]])
-    np.testing.assert_array_equal(once[2], points[2])
+@given(st.permutations(range(7)), st.integers(0, 3))
+def test_swapped_twice_is_as_before(order, n_pairs):
+    points, pairs = np.arange(14.0).reshape(7, 2), order[: 2 * n_pairs]
+    once = corrections.swapped(points, pairs)
+    np.testing.assert_array_equal(corrections.swapped(once, pairs), points)
+    for a, b in zip(pairs[::2], pairs[1::2], strict=True):
+        np.testing.assert_array_equal(once[[a, b]], points[[b, a]])
+    others = order[2 * n_pairs :]
+    np.testing.assert_array_equal(once[others], points[others])
 
 
 def test_only_what_is_predicted_is_accepted():

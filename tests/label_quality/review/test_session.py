@@ -41,7 +41,7 @@ def test_worst_first_and_all_that_the_page_shows(now):
 def test_every_action_is_kept_and_undone_after_a_restart(now, tmp_path):
     now.change(0, 2, "accept", [2])
     now.show(1, 2, 1, True)
-    now.change(2, 1, "swap", [0])
+    now.change(2, 1, "swap", [0, 1])
     now.change(3, 1, "clear", [1])
     now.change(4, 1, "move", [2], [[40.12345, 51]])
     state = now.state()
@@ -109,6 +109,8 @@ def test_a_page_that_is_out_of_date_changes_nothing(now, act):
         (("clear", [-1]), "none of 0 to 2"),
         (("clear", [True]), "none of 0 to 2"),
         (("clear", "all"), "no keypoints"),
+        (("swap", [0]), "in pairs"),
+        (("swap", [0, 1, 1, 2]), "in pairs"),
         (("undo", [0]), "'undo' is unknown"),
         (([1], [0]), "is unknown"),
     ],
@@ -158,11 +160,11 @@ def test_of_two_windows_at_once_one_wins(now):
     assert now.state()["version"] == 1
 
 
-def test_names_that_tell_no_sides_cannot_be_swapped(tmp_path):
+def test_names_that_tell_no_sides_have_no_counterparts(tmp_path):
     now = helpers.session(tmp_path, names=("a", "b", "c"))
     assert now.state()["counterparts"] == [0, 1, 2]
-    with pytest.raises(ValueError, match="left from right"):
-        now.change(0, 2, "swap", [0])
+    now.change(0, 2, "swap", [0, 2])  # two may change places all the same
+    assert now.state()["labels"] == helpers.LABELS[2][[2, 1, 0]].tolist()
 
 
 def test_a_journal_that_does_not_fit_is_named(now, tmp_path):

@@ -3,8 +3,8 @@
 
 const KINDS = {
   moved: ["Moved", "the label is far from where it is expected"],
-  swapped: ["Swapped", "left and right seem to be exchanged"],
-  mirrored: ["Mirrored", "all of left and right seem to be exchanged"],
+  swapped: ["Swapped", "the labels seem to have changed places"],
+  mirrored: ["Mirrored", "the labels seem to be those of the mirror image"],
   shifted: ["Shifted", "the labels seem to be shifted together"],
   "wrong object": ["Wrong object", "the labels seem to be those of another object"],
   outside: ["Outside", "the label lies outside of the image"],
@@ -113,11 +113,22 @@ const issueKeypoints = () => [...new Set(state.issues.flatMap((issue) => issue.k
 const targets = () => (selected.size ? [...selected] : issueKeypoints());
 const canAccept = () => targets().some((k) => state.predicted[k]);
 const canClear = () => targets().some((k) => points[k]);
-const canSwap = () => targets().some((k) => state.counterparts[k] !== k);
 
-function change(action) {
+// What changes places: two that are selected, or that an issue says are swapped; else left and right.
+function swaps() {
+  if (selected.size === 2) return [[...selected]];
+  const said = state.issues.filter(({ kind, keypoints }) => kind === "swapped" && keypoints.length === 2);
+  if (!selected.size && said.length) return disjoint(said.map(({ keypoints }) => keypoints));
+  return disjoint(targets().map((k) => [k, state.counterparts[k]]).filter(([k, other]) => k !== other));
+}
+
+function disjoint(pairs) {
+  const seen = new Set();
+  return pairs.filter(([a, b]) => !seen.has(a) && !seen.has(b) && seen.add(a).add(b));
+}
+
+function change(action, keypoints = targets()) {
   keepNudges();
-  const keypoints = targets();
   send("change", { action, keypoints });
 }
 
@@ -135,15 +146,18 @@ function go(step, looked_at) {
 const actions = {
   accept: () => canAccept() && change("accept"),
   clear: () => canClear() && change("clear"),
-  swap: () => canSwap() && change("swap"),
+  swap: () => swaps().length && change("swap", swaps().flat()),
   undo: () => {
     keepNudges();
     send("undo", {});
   },
   next: () => {
-    const all = state.looked_at + (state.this_looked_at ? 0 : 1) === state.total;
+    const before = state;
     go(1, true);
-    if (all) queue.then(askToFinish);
+    queue.then(() => {
+      const all = state.looked_at === state.total;
+      if (all && (before.looked_at < state.total || before.row === state.row)) askToFinish();
+    });
   },
   previous: () => go(-1, false),
   skip: () => go(1, false),
@@ -363,7 +377,10 @@ function renderButtons() {
   $("about").textContent = `${selected.size ? "For what is selected" : "For what is suspected"}: ${what}`;
   $("accept").disabled = !canAccept();
   $("clear").disabled = !canClear();
-  $("swap").disabled = !canSwap();
+  const pairs = swaps();
+  $("swap").disabled = !pairs.length;
+  $("swap-what").textContent = pairs.length === 1 ? "Swap two" : "Swap left and right";
+  $("swap").title = pairs.map(namesOf).join("; ");
   $("undo").disabled = !state.can_undo && pending === null;
   $("previous").disabled = state.position === 0;
 }
