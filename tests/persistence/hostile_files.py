@@ -195,7 +195,7 @@ def many_layers_in_one(found):
 
 def many_inputs(found):
     node = {"args": [[tensor("flat") for _ in range(900)]], "kwargs": {}}
-    found.extend(layer("Concatenate", f"c{k}", copy.deepcopy(node), axis=-1) for k in range(30))
+    found.extend(layer("Concatenate", f"c{k}", copy.deepcopy(node), axis=-1) for k in range(20))
 
 
 def an_optimizer_in_another(model):
@@ -231,7 +231,7 @@ KINDS = {
     "resizing": grown("Resizing", height=10**5, width=10**5),
     "padding": grown("ZeroPadding2D", padding=[[10**6, 0], [0, 10**6]]),
     "up in one direction": between(
-        ("UpSampling2D", "more", {"size": [1, 10**8]}),
+        ("UpSampling2D", "more", {"size": [1, 10**6]}),
         ("SpatialSoftArgmax", "places", {}),
         ("Reshape", "apart", {"target_shape": [2, 1]}),
         ("GlobalMaxPooling1D", "most", {}),
