@@ -22,7 +22,11 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "auto_examples/*.ipynb"]
 html_title = f"{project} {version}"
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"show_toc_level": 2, "header_links_before_dropdown": 6}
+html_theme_options = {
+    "logo": {"text": project},
+    "show_toc_level": 2,
+    "header_links_before_dropdown": 6,
+}
 html_static_path = ["_static"]
 html_css_files = ["docs.css"]
 html_sidebars = {page: [] for page in ("index", "api", "architecture", "faq")}

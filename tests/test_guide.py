@@ -53,10 +53,13 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("guide")
     X, y = make_faces(24, missing="kaggle", random_state=0)
     pixels = [" ".join(map(str, image.ravel())) for image in X]
-    table = y.assign(Image=pixels)
-    table.to_csv(folder / "training.zip", index=False)
-    images = pd.DataFrame({"ImageId": range(1, 25), "Image": pixels})
-    images.to_csv(folder / "test.zip", index=False)
+    tables = {
+        "training": y.assign(Image=pixels),
+        "test": pd.DataFrame({"ImageId": range(1, 25), "Image": pixels}),
+    }
+    for name, table in tables.items():
+        packed = {"method": "zip", "archive_name": f"{name}.csv"}
+        table.to_csv(folder / f"{name}.zip", index=False, compression=packed)
     asked = [(row, row, "nose_tip_x") for row in range(1, 25)]
     pd.DataFrame(asked, columns=["RowId", "ImageId", "FeatureName"]).to_csv(
         folder / "IdLookupTable.csv", index=False
