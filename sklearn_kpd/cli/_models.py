@@ -1,5 +1,6 @@
 """Models: made, kept, loaded and asked."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +9,12 @@ import click
 from sklearn_kpd.cli._group import load_tensorflow, say
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from pandas import DataFrame
     from sklearn.pipeline import Pipeline
 
     from sklearn_kpd.cli._inputs import Data
+    from sklearn_kpd.cli._pieces import Pieces
 
 PICKLES = (".joblib", ".pkl")
 ENDINGS = (".kpd", *PICKLES)
@@ -150,27 +153,47 @@ def takes_photographs(model: Any) -> bool:
     return hasattr(model, "steps") and isinstance(model.steps[0][1], CropTransformer)
 
 
-def predict_table(model: Any, name: Path, data: "Data", *, lookup: Any = None) -> "DataFrame":
+def predict_table(
+    model: Any, name: Path, data: "Data", *, lookup: Any = None, pieces: "Pieces | None" = None
+) -> "DataFrame":
     """Predictions under the names of the model's keypoints.
 
     With Kaggle's lookup table each image is predicted by the labelling scheme that its requests
-    tell.
+    tell. Many rows are predicted in pieces, where those can be kept.
     """
-    import numpy as np
     import pandas as pd
 
     from sklearn_kpd.keypoints import columns_from_names
 
+    predict = _prediction(model, name, data, lookup)
+    y_pred = predict(slice(None)) if pieces is None else pieces.find(predict, len(data.X))
+    return pd.DataFrame(y_pred, columns=columns_from_names(_names(model, name, y_pred.shape[1])))
+
+
+def _prediction(
+    model: Any, name: Path, data: "Data", lookup: Any
+) -> Callable[[slice], "npt.NDArray[Any]"]:
+    """What predicts some rows; photographs are looked for once, and a video is decoded once."""
+    import numpy as np
+
     X = data.X
-    if data.kind == "images" and takes_photographs(model):
-        X = list(X)
-    elif data.kind != "images" and not takes_photographs(model):
+    takes_crops = takes_photographs(model)
+    if takes_crops:
+        model = getattr(model, "best_estimator_", model)
+        X = model[0].transform(list(X) if data.kind == "images" else X)
+        model = model[1:]
+    elif data.kind != "images":
         raise click.ClickException(
             f"{name} takes images of one size, no photographs: train one on annotations."
         )
-    y_pred = np.asarray(model.predict(X, **_scheme(model, data, lookup)))
-    y_pred = y_pred.reshape(len(y_pred), -1)
-    return pd.DataFrame(y_pred, columns=columns_from_names(_names(model, name, y_pred.shape[1])))
+    scheme = _scheme(model, data, lookup)
+
+    def predict(rows: slice) -> "npt.NDArray[Any]":
+        part = X.part(rows) if takes_crops else X[rows]
+        y_pred = np.asarray(model.predict(part, **{k: v[rows] for k, v in scheme.items()}))
+        return y_pred.reshape(len(y_pred), -1)
+
+    return predict
 
 
 def _scheme(model: Any, data: "Data", lookup: Any) -> dict[str, Any]:

@@ -118,14 +118,6 @@ def write_predictions(
     return len(table)
 
 
-def _csv(table: "DataFrame") -> str:
-    """A table as CSV, without text that a spreadsheet takes for a formula."""
-    if "path" in table:
-        paths = [shielded_path(text_of_path(path)) for path in table["path"]]
-        table = table.assign(path=paths)
-    return table.rename(columns=shielded).to_csv(index=False)
-
-
 def draw(data: "Data", y_true: Any, y_pred: "DataFrame", path: Path) -> None:
     """Draw images, photographs, or a video, with keypoints; labels, too, if they are known."""
     if path.suffix.lower() in VIDEOS:
@@ -163,8 +155,12 @@ def draw_worst(data: "Data", y_true: "DataFrame", y_pred: "DataFrame", path: Pat
 
 
 def write_table(table: "DataFrame", path: Path) -> None:
-    """Write a table."""
-    write_text(_csv(table), path)
+    """Write a table, without text that a spreadsheet takes for a formula."""
+    if "path" in table:
+        paths = [shielded_path(text_of_path(path)) for path in table["path"]]
+        table = table.assign(path=paths)
+    with replacing(path) as file:
+        table.rename(columns=shielded).to_csv(file, mode="wb", index=False)
 
 
 def draw_issues(data: "Data", issues: "DataFrame", path: Path) -> None:

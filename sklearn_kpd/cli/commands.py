@@ -1,12 +1,13 @@
 """The commands: each checks what it will write, reads, works, writes and says so."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sklearn_kpd import __version__
-from sklearn_kpd.cli import _inputs, _models, _outputs, _review
+from sklearn_kpd.cli import _inputs, _models, _outputs, _pieces, _review
 from sklearn_kpd.cli._group import Commands, load_tensorflow, say
 
 _PATH = click.Path(path_type=Path)
@@ -214,15 +215,18 @@ def audit(
 @click.option("--whole", is_flag=True, help="Each photograph, or frame, is one object.")
 @click.option("--lookup", type=_PATH, default=None,
               help="Kaggle's IdLookupTable.csv, for a file in its submission format.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No lines on progress.")
 def predict(
     model: Path, data: tuple[Path, ...], images: Path | None, out: Path | None,
     format: str | None, draw: Path | None, boxes: Path | None, whole: bool, lookup: Path | None,
+    quiet: bool,
 ) -> None:  # fmt: skip
     """Find the keypoints in DATA with MODEL.
 
     DATA is a file of Kaggle's, a video, annotations, whose boxes are taken, or photographs and
     folders of them. Faces are looked for in photographs, unless --boxes or --whole says where
-    the objects are.
+    the objects are. Where there are many, what is found is kept in pieces beside the output until
+    that is written: after a kill the same command goes on.
     """
     if out is None and draw is None:
         raise click.UsageError("Nothing would be written: give --out, --draw or both.")
@@ -236,13 +240,17 @@ def predict(
     found = _inputs.read_unlabelled(data, boxes=boxes, whole=whole, images=images)
     _outputs.check_contents(found, out, format, draw, lookup)
     pipe = _models.load_model(model)
-    table = _models.predict_table(pipe, model, found, lookup=lookup)
-    if out is not None:
-        n_rows = _outputs.write_predictions(found, table, out, format, lookup)
-        say(f"Wrote {n_rows} rows to {out}.")
-    if draw is not None:
-        _outputs.draw(found, None, table, draw)
-        say(f"Wrote {draw}.")
+    goal = draw if out is None else out
+    assert goal is not None
+    fingerprint = partial(_pieces.fingerprint, model, found, lookup)
+    with _pieces.Pieces(goal, fingerprint, quiet=quiet) as pieces:
+        table = _models.predict_table(pipe, model, found, lookup=lookup, pieces=pieces)
+        if out is not None:
+            n_rows = _outputs.write_predictions(found, table, out, format, lookup)
+            say(f"Wrote {n_rows} rows to {out}.")
+        if draw is not None:
+            _outputs.draw(found, None, table, draw)
+            say(f"Wrote {draw}.")
 
 
 @main.command()

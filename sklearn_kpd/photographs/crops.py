@@ -67,6 +67,7 @@ class Crops(DeferredImages):
         self.keep_aspect = keep_aspect
         self.color = color
         self.border = border
+        self._first_row = 0
         self._areas: FloatArray | None = None
         self._videos: dict[str | None, VideoReader] = {}
 
@@ -104,10 +105,39 @@ class Crops(DeferredImages):
 
         .. versionadded:: 0.2
         """
-        first = copy.copy(self)
-        first.photographs = Photographs(self.photographs.sources[:n], self.photographs.boxes[:n])
-        first._areas = None
-        return first
+        return self.part(slice(n))
+
+    def part(self, rows: slice) -> "Crops":
+        """Crops of some rows that follow each other; no photograph is read.
+
+        Errors name the rows as before, and a video goes on where it was decoded.
+
+        Parameters
+        ----------
+        rows : slice
+            Which, in steps of 1.
+
+        Returns
+        -------
+        Crops
+            Of these rows.
+
+        Examples
+        --------
+        >>> from sklearn_kpd import CropTransformer
+        >>> from sklearn_kpd.datasets import make_faces
+        >>> X, y = make_faces(3, random_state=0)
+        >>> CropTransformer(size=48).fit_transform(list(X)).part(slice(1, 3))
+        Crops(2 crops of 48x48x1)
+
+        .. versionadded:: 0.2
+        """
+        part = copy.copy(self)
+        of = self.photographs
+        part.photographs = Photographs(of.sources[rows], of.boxes[rows])
+        part._first_row = self._first_row + rows.indices(len(self))[0]
+        part._areas = None
+        return part
 
     @property
     def paths(self) -> list[Any]:
@@ -238,7 +268,7 @@ class Crops(DeferredImages):
                 row = chosen[places[0]]
                 source = self.photographs.sources[row]
                 if isinstance(source, Frame):
-                    with _row_named(row):
+                    with self._row_named(row):
                         source = self._video(source).read(source.number)
                 yield places, source
 
@@ -247,7 +277,7 @@ class Crops(DeferredImages):
     ) -> list[tuple[Array, FloatArray]]:
         """Pieces of one photograph, and their matrices to the crops."""
         factors = [reduction(area, self.frame) for area in areas]
-        with _row_named(rows[0]):
+        with self._row_named(rows[0]):
             photograph, done, size = self._open(source, min(factors))
         self._check_inside(rows, areas, size)
         cuts = []
@@ -271,8 +301,8 @@ class Crops(DeferredImages):
         outside = (high <= 0) | (low >= np.array(size[::-1]))
         for row in rows[outside.any(axis=1)]:
             raise PhotographError(
-                f"X, row {row}: the box lies outside of the photograph, which is "
-                f"{size[1]} x {size[0]} pixels."
+                f"X, row {self._first_row + row}: the box lies outside of the photograph, which "
+                f"is {size[1]} x {size[0]} pixels."
             )
 
     def _open(self, source: Any, factor: int) -> tuple[Array, int, tuple[int, int]]:
@@ -284,7 +314,7 @@ class Crops(DeferredImages):
 
     def _size(self, row: int) -> tuple[int, int]:
         source = self.photographs.sources[row]
-        with _row_named(row):
+        with self._row_named(row):
             if isinstance(source, Frame):
                 return self._video(source).size()
             return photograph_size(source) if is_path(source) else source.shape[:2]
@@ -292,6 +322,14 @@ class Crops(DeferredImages):
     def _video(self, frame: Frame) -> VideoReader:
         """A reader for all frames of a video: what was decoded need not be decoded again."""
         return self._videos.setdefault(path_of(frame), VideoReader(frame.path))
+
+    @contextmanager
+    def _row_named(self, row: Any) -> Iterator[None]:
+        """Say which row of X a photograph that cannot be read is in."""
+        try:
+            yield
+        except PhotographError as error:
+            raise PhotographError(f"X, row {self._first_row + row}: {error}") from error
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
@@ -306,12 +344,3 @@ class Crops(DeferredImages):
 
     def _repr_html_(self) -> str | None:
         return gallery(f"{len(self)} crops", self)
-
-
-@contextmanager
-def _row_named(row: Any) -> Iterator[None]:
-    """Say which row of X a photograph that cannot be read is in."""
-    try:
-        yield
-    except PhotographError as error:
-        raise PhotographError(f"X, row {row}: {error}") from error
