@@ -136,7 +136,8 @@ def faults_of(row: Row, suspicious: BoolArray) -> list[Fault]:
     Returns
     -------
     list of Fault
-        Keypoints that no fault of several explains were moved, one by one.
+        Keypoints that no fault of several explains were moved, one by one; if they are most of
+        the object's, it is another one.
     """
     labels, open_, found = row.labels.copy(), suspicious.copy(), []
     while open_.any():
@@ -150,4 +151,6 @@ def faults_of(row: Row, suspicious: BoolArray) -> list[Fault]:
             break
         a, b = fault.keypoints
         labels[[a, b]] = labels[[b, a]]
+    if open_.sum() > max(len(open_) / 2, LEAST_LABELS - 1):
+        return [*found, Fault("wrong object", tuple(range(len(open_))))]
     return found + [Fault("moved", (int(k),)) for k in np.flatnonzero(open_)]

@@ -84,6 +84,12 @@ def test_wrong_object():
     assert named(labels, expected, np.ones(15, bool)) == [("wrong object", tuple(range(15)))]
 
 
+def test_most_keypoints_a_little_off_are_one_fault():
+    expected = FACES[0]
+    labels = expected + np.random.default_rng(0).choice([-2.5, 2.5], expected.shape)
+    assert [fault.kind for fault in named(labels, expected, np.ones(15, bool))] == ["wrong object"]
+
+
 def test_two_faults_of_one_object_are_two():
     expected = FACES[1]
     labels = expected.copy()
