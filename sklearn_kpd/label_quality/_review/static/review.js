@@ -234,7 +234,8 @@ function finish() {
       const answer = await ask("finish", {});
       finished = true;
       $("end-text").textContent = answer.message;
-      for (const part of [$("main"), $("help"), $("progress")]) part.hidden = true;
+      for (const part of ["main", "help", "progress", "source", "finish"]) $(part).hidden = true;
+      $("title").textContent = "Review of labels";
       hideAlert();
       $("end").hidden = false;
     } catch (error) {
