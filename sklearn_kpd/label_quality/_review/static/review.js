@@ -230,6 +230,8 @@ function askToFinish() {
 function finish() {
   $("ask").close();
   queue = queue.then(async () => {
+    if (finished) return;
+    $("progress").textContent = `Writing ${state.out} …`;
     try {
       const answer = await ask("finish", {});
       finished = true;
@@ -240,6 +242,7 @@ function finish() {
       $("end").hidden = false;
     } catch (error) {
       await failed(error);
+      render();
     }
   });
 }
