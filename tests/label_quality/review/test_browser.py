@@ -365,6 +365,15 @@ def test_on_a_phone_nothing_is_cut_off(review, driver):
         assert box["height"] >= 36
     page.click("accept")
     page.wait_for("progress", "1 changed")
+    # two fingers that go apart enlarge
+    box, scale = page.find("picture").rect, page.scale()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for kind, apart in (("touchStart", 30), ("touchMove", 60), ("touchMove", 90), ("touchEnd", 0)):
+        fingers = [{"x": x + by, "y": y, "id": id} for id, by in enumerate((-apart, apart))]
+        touch = {"type": kind, "touchPoints": fingers if apart else []}
+        driver.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
+    page.wait(lambda: page.scale() == pytest.approx(3 * scale, rel=0.05))
+    assert page.text("progress") == "0 of 3 looked at, 1 changed"
 
 
 def test_a_second_window_cannot_work_on_what_it_does_not_see(review, driver):

@@ -230,15 +230,19 @@ function askToFinish() {
 function finish() {
   $("ask").close();
   queue = queue.then(async () => {
+    if (finished) return;
+    $("progress").textContent = `Writing ${state.out} …`;
     try {
       const answer = await ask("finish", {});
       finished = true;
       $("end-text").textContent = answer.message;
-      for (const part of [$("main"), $("help"), $("progress")]) part.hidden = true;
+      for (const part of ["main", "help", "progress", "source", "finish"]) $(part).hidden = true;
+      $("title").textContent = "Review of labels";
       hideAlert();
       $("end").hidden = false;
     } catch (error) {
       await failed(error);
+      render();
     }
   });
 }
