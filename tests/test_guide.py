@@ -1,5 +1,6 @@
 """The code blocks of the user guide run, page by page, on small generated data."""
 
+import copy
 import re
 import shutil
 from pathlib import Path
@@ -85,29 +86,33 @@ def files(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def quick(files, tmp_path, monkeypatch):
-    """A copy of the files as working folder, and a small network for the large ones."""
-    folder = tmp_path / "files"
-    shutil.copytree(files, folder)
-    monkeypatch.chdir(folder)
-    for name in networks.NETWORKS:
-        monkeypatch.setitem(networks.NETWORKS, name, small_network)
+@pytest.fixture(scope="module", autouse=True)
+def _small_networks():
+    """A small network for the large ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in networks.NETWORKS:
+            patch.setitem(networks.NETWORKS, name, small_network)
+        yield
 
 
 def run(page, namespace):
     for code in blocks(page):
         exec(compile(code, str(GUIDE / f"{page}.rst"), "exec"), namespace)
+    return namespace
+
+
+@pytest.fixture(scope="module")
+def beginning():
+    """What all pages go on from."""
+    return run("index", {})
 
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.usefixtures("quick")
-def test_the_code_of_a_page_runs(page):
-    namespace = {}
-    if any(blocks(page)):
-        run("index", namespace)
-        run(page, namespace)
+def test_the_code_of_a_page_runs(page, beginning, files, tmp_path, monkeypatch):
+    shutil.copytree(files, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    run(page, {**beginning, "pipe": copy.deepcopy(beginning["pipe"])})
 
 
 def test_blocks_are_found():
