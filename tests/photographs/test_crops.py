@@ -340,6 +340,24 @@ def test_errors_name_the_row(tmp_path):
         crops.read()
 
 
+def test_parts_are_the_rows_of_all(tmp_path):
+    photograph = photograph_of(POINTS[0, 0], 4)
+    boxes = {"left": [0, 20, 400, 0], "top": 0, "right": [99, 90, 500, 80], "bottom": 80}
+    X = pd.DataFrame({"image": [photograph] * 4, **boxes})
+    crops = CropTransformer(size=24).fit_transform(X)
+    part = crops.part(slice(1, 4)).part(slice(0, 1))
+    np.testing.assert_array_equal(part.pixels(), crops.pixels([1]))
+    np.testing.assert_array_equal(part.matrices, crops.matrices[1:2])
+    with pytest.raises(PhotographError, match="X, row 2: the box lies outside"):
+        crops.part(slice(1, 4)).part(slice(1, None)).pixels()
+    lost = tmp_path / "lost.png"
+    cv2.imwrite(str(lost), photograph)
+    crops = CropTransformer(size=24).fit_transform([str(lost)] * 3)
+    lost.unlink()
+    with pytest.raises(PhotographError, match="X, row 2: "):
+        crops.part(slice(2, None)).pixels()
+
+
 def test_crops_are_no_array():
     crops = CropTransformer(48).fit_transform([photograph_of(POINTS[0, 0], 4.0)])
     with pytest.raises(TypeError, match="Crops is no array"):

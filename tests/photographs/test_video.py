@@ -88,6 +88,18 @@ def test_batches_in_order_decode_the_video_once(video, monkeypatch):
     assert len(starts) == 1
 
 
+def test_parts_in_order_decode_the_video_once(video, monkeypatch):
+    starts = []
+    start = VideoReader._start
+    monkeypatch.setattr(VideoReader, "_start", lambda self: (starts.append(1), start(self)))
+    crops = CropTransformer(size=SIZE, margin=0).fit_transform(
+        pd.DataFrame({"path": [video] * 30, "frame": range(30)})
+    )
+    parts = [crops.part(slice(first, first + 7)).pixels() for first in range(0, 30, 7)]
+    assert len(starts) == 1
+    np.testing.assert_array_equal(np.concatenate(parts), crops.pixels())
+
+
 def test_frames_photographs_and_boxes_in_one_table(video, tmp_path):
     picture = tmp_path / "photograph.png"
     cv2.imwrite(str(picture), np.full((30, 40, 3), 77, np.uint8))
