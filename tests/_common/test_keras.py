@@ -169,7 +169,7 @@ in_a_fork("after use:", fitted.fit(X, y).predict)
 def test_a_fork_after_use_is_an_error_and_does_not_hang():
     out = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORKED],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     before, after = out.stdout.splitlines()
     assert before == "before use: fine"
