@@ -18,6 +18,9 @@ autosummary_generate = True
 # Types are in the docstrings.
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
+# A reference that leads nowhere is a warning, but for those to other packages.
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(?!sklearn_kpd\b).*\..*")]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "auto_examples/*.ipynb"]
 html_title = f"{project} {version}"

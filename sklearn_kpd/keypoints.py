@@ -51,7 +51,7 @@ FloatArray = npt.NDArray[np.floating]
 
 
 class Keypoints(NamedTuple):
-    """Keypoints as :func:`check_keypoints` reads them.
+    """Keypoints as `check_keypoints` reads them.
 
     Attributes
     ----------
@@ -429,7 +429,7 @@ def to_units(values: FloatArray, image_size: tuple[int, int]) -> FloatArray:
 
 
 def from_units(values: FloatArray, image_size: tuple[int, int]) -> FloatArray:
-    """Network units to pixels: the inverse of :func:`to_units`.
+    """Network units to pixels: the inverse of `to_units`.
 
     Examples
     --------

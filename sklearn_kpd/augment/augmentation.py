@@ -59,7 +59,7 @@ class Augmentation:
         Parameters
         ----------
         order : ndarray of shape (k,), int
-            From :func:`sklearn_kpd.keypoints.keypoint_order`.
+            From `sklearn_kpd.keypoints.keypoint_order`.
 
         Returns
         -------

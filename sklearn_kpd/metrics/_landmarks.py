@@ -82,7 +82,7 @@ def normalized_mean_error(
     keypoint_names: Sequence[str] | None = None,
     return_n_left_out: bool = False,
 ) -> Any:
-    """Normalised mean error (NME): mean over the faces of :func:`normalized_errors`.
+    """Normalised mean error (NME): mean over the faces of `normalized_errors`.
 
     On complete labels it is what ``keypoint_nme`` of mmpose 1.x computes; where labels are
     missing, mmpose averages over all keypoints and this over the faces, as 300-W does.
