@@ -11,6 +11,7 @@ from keras import layers
 from sklearn_kpd import KeypointRegressor
 from sklearn_kpd.datasets import make_faces
 from sklearn_kpd.keypoints import last_step
+from sklearn_kpd.networks import SpatialSoftArgmax
 
 
 def tiny_network(image_shape, n_outputs, width=8):
@@ -20,6 +21,15 @@ def tiny_network(image_shape, n_outputs, width=8):
     x = layers.Flatten()(layers.AveragePooling2D(8, padding="same")(x))
     x = layers.Dense(width, activation="relu")(x)
     return keras.Model(images, layers.Dense(n_outputs)(x))
+
+
+def tiny_heatmap(image_shape, n_outputs):
+    """Layers of the kinds that the heatmap network has, which takes seconds to compile."""
+    images = keras.Input(image_shape)
+    x = layers.Conv2D(2, 5, strides=8, padding="same", use_bias=False)(images / 255.0)
+    x = layers.Activation("relu")(layers.BatchNormalization(momentum=0.95)(x))
+    x = SpatialSoftArgmax()(layers.Conv2D(n_outputs // 2, 1)(x))
+    return keras.Model(images, x)
 
 
 def operations_network(image_shape, n_outputs):

@@ -514,12 +514,14 @@ import json, os, resource, sys
 import sklearn_kpd.regressor
 from sklearn_kpd.cli import main
 
+codes = []
 for args in json.loads(sys.argv[1]):
     child = os.fork()
     if not child:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, -1))
         main(args)
-    print(*args, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(codes)
 """
 
 
@@ -535,7 +537,7 @@ def test_a_file_that_may_not_grow_leaves_the_old_one(photographs, tmp_path):
         capture_output=True, text=True, errors="replace", cwd=tmp_path, check=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )  # fmt: skip
-    assert ended.stdout.splitlines() == [f"{' '.join(args)} 1" for args in commands], ended.stderr
+    assert ended.stdout.splitlines()[-1] == str([1] * len(commands)), ended.stderr
     for _, out in OUTPUTS:
         assert (tmp_path / out).read_bytes() == b"old", out
     assert sorted(os.listdir(tmp_path)) == before

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.helpers import tiny_network, tiny_regressor
+from tests.helpers import tiny_heatmap, tiny_network, tiny_regressor
 
 # Prints how many pages the system has to hand out, while a thread takes memory and frees it.
 PAGES = """
@@ -13,7 +13,7 @@ import contextlib, resource, sys, threading
 from sklearn_kpd._training.allocator import freed_memory_kept
 
 def work():
-    for _ in range(200):
+    for _ in range(50):
         blocks = [bytearray(1_000_000) for _ in range(40)]
         del blocks
 
@@ -76,7 +76,6 @@ def test_what_was_fitted_is_released(faces):
 
     tiny_regressor(epochs=1).fit(X, y).predict(X)
     before = n_graphs()
-    for network in (tiny_network, "heatmap"):
-        options = {"network__width": 2}
-        tiny_regressor(network=network, epochs=1, **options).fit(X, y).predict(X)
+    for network in (tiny_network, tiny_heatmap):
+        tiny_regressor(network=network, epochs=1).fit(X, y).predict(X)
     assert n_graphs() == before

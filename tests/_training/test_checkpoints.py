@@ -18,7 +18,7 @@ from sklearn_kpd._training.checkpoints import fingerprint
 from sklearn_kpd.exceptions import DivergedError
 from sklearn_kpd.losses import MaskedHuber
 from tests._training.test_stopping import PressCtrlC
-from tests.helpers import assert_same_weights, tiny_network, tiny_regressor
+from tests.helpers import assert_same_weights, tiny_heatmap, tiny_network, tiny_regressor
 from tests.persistence.fuzz import HOSTILE_VALUES, places, put_together, take_apart
 
 OPTIONS = {"epochs": 6, "batch_size": 8, "patience": 2}
@@ -44,7 +44,7 @@ def interrupt(folder, X, y, epoch=3, **parameters):
         {"epochs": 9, "patience": 1, "learning_rate": 0.02},  # stops early
         {"patience": None, "weight_average": 0.0},
         {"optimizer": "sgd", "learning_rate_schedule": "constant"},
-        {"network": "heatmap", "network__width": 2, "epochs": 3},
+        {"network": tiny_heatmap, "epochs": 3},
     ],
 )
 def test_goes_on_to_the_same_weights(kaggle_like, tmp_path, parameters, random_state):
