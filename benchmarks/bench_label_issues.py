@@ -140,7 +140,7 @@ def main():
     print(f"Folds: {kept['minutes']:.1f} min. Spoilt: {np.isin(kinds, KINDS).sum()} keypoints.\n")
 
     table = {name: precisions(kinds, moved_by, s) for name, s in suspicions(X, y, kept).items()}
-    print("Average precision", pd.DataFrame(table).round(3), sep="\n")
+    print("Average precision", pd.DataFrame(table).round(3).to_string(), sep="\n")
     start = time.perf_counter()
     issues = find_label_issues(None, X, y, y_pred=kept["found"], y_std=kept["std"])
     seconds = time.perf_counter() - start
@@ -153,7 +153,7 @@ def main():
         f"\nListed at a false discovery rate of 5 %: {len(issues)} issues, {listed} keypoints, of "
         f"which {1 - right_ones / max(listed, 1):.1%} were not spoilt; "
         f"{found[np.isin(kinds, KINDS)].mean():.1%} of those spoilt are listed ({seconds:.1f} s).",
-        matrix,
+        matrix.to_string(),
         sep="\n",
     )
 
