@@ -109,7 +109,7 @@ AT_PATHS_OF_USERS = {
     "a.csv": (table, write_annotations("csv")),
     "r.html": (text, _outputs.write_text),
     "f.png": (figure, _outputs.write_figure),
-    "f.pdf": (figure, _outputs.write_figure),
+    "f.jpg": (figure, _outputs.write_figure),
     "v.avi": (video, lambda content, path: write_video(path, *content)),
 }
 if find_spec("onnx") and find_spec("tf2onnx"):
