@@ -120,7 +120,7 @@ class KeypointRegressor(KerasRegressorBase):
         "cosine" warms up over the first twentieth of the training and then falls to 0 with
         half a cosine. An optimizer that brings a schedule of its own keeps to that.
     batch_size : int, default=32
-        Images in a batch.
+        Images in a batch. `predict` looks at 64 together, or at these where they are more.
     epochs : int, default=15
         Number of passes over the training rows.
     validation_split : float, default=0.1
