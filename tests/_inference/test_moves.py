@@ -67,7 +67,7 @@ def test_flip_swaps_left_and_right():
 def test_calibration_finds_floor_and_slope():
     rng = np.random.default_rng(0)
     spreads = rng.gamma(2, 0.3, (4000, 3))
-    true = np.array([[0.5, 1.0, 0.3], [2.0, 0.5, 1.0]])
+    true = np.array([[0.5, 1.0, 0.3], [1.5, 1.5, 1.5]])
     errors = rng.normal(size=spreads.shape) * calibrated(spreads, true)
     errors[rng.random(errors.shape) < 0.3] = np.nan
     fitted = calibrate(spreads, errors)
