@@ -67,7 +67,7 @@ def test_flip_swaps_left_and_right():
 def test_calibration_finds_floor_and_slope():
     rng = np.random.default_rng(0)
     spreads = rng.gamma(2, 0.3, (4000, 3))
-    true = np.array([[0.5, 1.0, 0.3], [2.0, 0.5, 1.0]])
+    true = np.array([[0.5, 1.0, 0.3], [1.5, 1.5, 1.5]])
     errors = rng.normal(size=spreads.shape) * calibrated(spreads, true)
     errors[rng.random(errors.shape) < 0.3] = np.nan
     fitted = calibrate(spreads, errors)
@@ -93,7 +93,7 @@ def test_shares_within_one_and_two_standard_deviations(tails, n_wrong):
     spreads, errors, labelled = drawn_errors(tails, n_wrong=n_wrong)
     fitted = calibrate(spreads[:150], labelled[:150])
     scaled = np.abs(errors[150:] / calibrated(spreads[150:], fitted))
-    assert 0.65 < (scaled < 1).mean() < 0.75
+    assert 0.65 < (scaled < 1).mean() < 0.77  # squares would give 0.85 with wrong labels
     assert 0.925 < (scaled < 2).mean() < 0.97
     by_coordinate = (scaled < 1).mean(axis=0)
     assert by_coordinate.std() < 0.06
@@ -104,8 +104,8 @@ def test_a_few_wrong_labels_change_little():
     true = calibrate(spreads, drawn_errors(np.inf, n_wrong=0)[2])
     found = calibrate(spreads, labelled)
     ratio = calibrated(spreads, found) / calibrated(spreads, true)
-    assert 0.97 < ratio.mean() < 1.15
-    assert ratio.max() < 1.6
+    assert 0.98 < ratio.mean() < 1.1
+    assert ratio.max() < 1.2
 
 
 def test_coordinates_with_few_labels_are_calibrated_together():
