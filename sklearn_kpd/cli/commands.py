@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from sklearn_kpd import __version__
-from sklearn_kpd.cli import _inputs, _models, _outputs, _pieces, _review
+from sklearn_kpd.cli import _inputs, _models, _outputs, _review
 from sklearn_kpd.cli._group import Commands, load_tensorflow, say
 
 _PATH = click.Path(path_type=Path)
@@ -240,6 +240,8 @@ def predict(
     found = _inputs.read_unlabelled(data, boxes=boxes, whole=whole, images=images)
     _outputs.check_contents(found, out, format, draw, lookup)
     pipe = _models.load_model(model)
+    from sklearn_kpd.cli import _pieces  # it needs NumPy, and other commands do not
+
     goal = draw if out is None else out
     assert goal is not None
     fingerprint = partial(_pieces.fingerprint, model, found, lookup)

@@ -7,12 +7,12 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 
-from sklearn_kpd import AugmentTransformer
+from sklearn_kpd import AugmentTransformer, CropTransformer
 from sklearn_kpd.augment import AugmentedImages
 from sklearn_kpd.datasets import make_faces
 from sklearn_kpd.label_quality import out_of_fold_predictions
 from sklearn_kpd.metrics import root_mean_squared_error
-from tests.helpers import tiny_regressor
+from tests.helpers import make_photographs, tiny_regressor
 
 
 class Memory(RegressorMixin, BaseEstimator):
@@ -100,3 +100,12 @@ def test_each_row_is_predicted_by_its_own_labelling_scheme():
     y_pred, _ = out_of_fold_predictions(regressor, X, y, cv=2, verbose=0, random_state=0)
     nose = y_pred[:, y.columns.get_loc("nose_tip_x")]
     assert nose[few].mean() - nose[~few].mean() > 15
+
+
+def test_photographs_are_cut_out_and_predicted_in_their_own_pixels(tmp_path):
+    X, y = make_photographs(tmp_path, 30)
+    pipe = make_pipeline(CropTransformer(size=48), tiny_regressor(epochs=20))
+    y_pred, _ = out_of_fold_predictions(pipe, X, y, cv=3, verbose=0, random_state=0)
+    centres = y.to_numpy().reshape(len(y), -1, 2).mean(axis=1)
+    found = y_pred.reshape(len(y), -1, 2).mean(axis=1)
+    assert np.hypot(*(found - centres).T).mean() < np.hypot(*centres.std(axis=0)) / 2
