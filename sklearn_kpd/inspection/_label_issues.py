@@ -32,6 +32,8 @@ class LabelIssueDisplay:
     Make it by :meth:`from_issues`. Green circles are the labels of the object, red ones those that
     are probably wrong, each joined to the blue cross where it was predicted.
 
+    .. versionadded:: 0.2
+
     Parameters
     ----------
     images : ndarray of shape (n, height, width, channels), uint8
@@ -55,8 +57,6 @@ class LabelIssueDisplay:
     See Also
     --------
     sklearn_kpd.label_quality.find_label_issues : Finds them.
-
-    .. versionadded:: 0.2
 
     Examples
     --------

@@ -47,6 +47,8 @@ class Evidence(NamedTuple):
         Pixels that a residual is usually as large as.
     degrees : float
         Degrees of freedom of the distances' distribution.
+    alone : ndarray of shape (n, k)
+        How likely a right label is as far off, twice.
     p_values : ndarray of shape (n, k)
         How likely a right label, or an object of right labels, is as far off; NaN where there is
         no label.
@@ -55,6 +57,7 @@ class Evidence(NamedTuple):
     residuals: FloatArray
     scales: FloatArray
     degrees: float
+    alone: FloatArray
     p_values: FloatArray
 
 
@@ -89,10 +92,10 @@ def weigh(
     scales = _to_median(lengths, scales, labelled, schemes)
     degrees = fit_degrees((lengths / scales)[labelled])
     scales *= unit(degrees)
-    alone = tail(lengths / scales, degrees)
     # Two looks at each label: the smaller p-value counts twice.
-    p_values = np.where(labelled, np.minimum(1, 2 * np.minimum(alone, together)), np.nan)
-    return Evidence(residuals, scales, degrees, p_values)
+    alone = 2 * tail(lengths / scales, degrees)
+    p_values = np.where(labelled, np.minimum(1, np.minimum(alone, 2 * together)), np.nan)
+    return Evidence(residuals, scales, degrees, alone, p_values)
 
 
 def _to_median(

@@ -205,6 +205,7 @@ def _discovered(p_values: FloatArray, fdr: float) -> BoolArray:
 def _faults(
     evidence: Evidence, labels: FloatArray, suspicious: BoolArray, twins: IntArray
 ) -> Iterator[_Issue]:
+    cutoff = evidence.p_values[suspicious].max(initial=0)
     for row in np.flatnonzero(suspicious.any(axis=1)):
         there = np.flatnonzero(~np.isnan(evidence.p_values[row]))
         place = np.full(labels.shape[1], -1)
@@ -216,7 +217,8 @@ def _faults(
             twins=place[twins[there]],
             degrees=evidence.degrees,
         )
-        for fault in faults_of(what, suspicious[row, there]):
+        alone = evidence.alone[row, there] <= cutoff
+        for fault in faults_of(what, suspicious[row, there], alone):
             keypoints = tuple(int(there[k]) for k in fault.keypoints)
             p_value = evidence.p_values[row, list(keypoints)].min()
             yield _Issue(int(row), Fault(fault.kind, keypoints), float(p_value))

@@ -123,7 +123,7 @@ class Row:
         return float(np.minimum(costs, self._anywhere()).sum()) + 1.0
 
 
-def faults_of(row: Row, suspicious: BoolArray) -> list[Fault]:
+def faults_of(row: Row, suspicious: BoolArray, alone: BoolArray) -> list[Fault]:
     """What is wrong with an object some of whose labels are suspicious.
 
     Parameters
@@ -132,6 +132,9 @@ def faults_of(row: Row, suspicious: BoolArray) -> list[Fault]:
         Its labelled keypoints.
     suspicious : ndarray of shape (m,), bool
         Those that are to be explained.
+    alone : ndarray of shape (m,), bool
+        Those that would be so whatever the others of the object are: a fault of the others does
+        not explain them.
 
     Returns
     -------
@@ -147,6 +150,7 @@ def faults_of(row: Row, suspicious: BoolArray) -> list[Fault]:
             break
         found.append(fault)
         open_[list(fault.keypoints)] = False
+        open_ &= alone
         if fault.kind != "swapped" or len(fault.keypoints) > 2:
             break
         a, b = fault.keypoints

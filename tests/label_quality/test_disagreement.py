@@ -9,7 +9,7 @@ from sklearn_kpd.label_quality._evidence import Evidence
 
 def evidence(residuals):
     shape = residuals.shape[:2]
-    return Evidence(residuals, np.ones(shape), 10.0, np.ones(shape))
+    return Evidence(residuals, np.ones(shape), 10.0, np.ones(shape), np.ones(shape))
 
 
 @pytest.mark.parametrize("size", [3, 5, 40])

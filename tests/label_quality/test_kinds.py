@@ -18,7 +18,7 @@ def named(labels, expected, suspicious=None, twins=TWINS):
     m = len(labels)
     row = Row(labels, expected, np.ones(m), twins, degrees=10.0)
     far = np.hypot(*(labels - expected).T) > 4
-    return faults_of(row, far if suspicious is None else suspicious)
+    return faults_of(row, far if suspicious is None else suspicious, far)
 
 
 def labelled(rng):
@@ -113,5 +113,12 @@ def test_every_suspicious_keypoint_is_explained(seed):
     expected = FACES[rng.integers(len(FACES))]
     labels = expected + rng.normal(size=expected.shape) * rng.choice([1, 5, 20])
     suspicious = rng.random(15) < 0.4
-    said = {k for fault in named(labels, expected, suspicious) for k in fault.keypoints}
+    row = Row(labels, expected, np.ones(15), TWINS, degrees=10.0)
+    said = {k for fault in faults_of(row, suspicious, suspicious) for k in fault.keypoints}
     assert set(np.flatnonzero(suspicious)) <= said
+
+
+def test_what_is_suspicious_for_the_others_sake_is_explained_with_them():
+    expected = FACES[3]
+    found = named(expected[TWINS], expected, np.ones(15, bool))
+    assert len(found) == 1
