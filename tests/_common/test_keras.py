@@ -165,6 +165,7 @@ in_a_fork("after use:", fitted.fit(X, y).predict)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_fork_after_use_is_an_error_and_does_not_hang():
     out = subprocess.run(

@@ -95,6 +95,7 @@ def trainings():
         yield fitted.history_["loss"], fitted.predict(X).sum()
 
 
+@pytest.mark.slow
 def test_keras_format_of_images_has_no_influence():
     assert keras.config.image_data_format() == "channels_last"
     first = subprocess.run(

@@ -104,8 +104,8 @@ def test_each_row_is_predicted_by_its_own_labelling_scheme():
 
 def test_photographs_are_cut_out_and_predicted_in_their_own_pixels(tmp_path):
     X, y = make_photographs(tmp_path, 30)
-    pipe = make_pipeline(CropTransformer(size=48), tiny_regressor(epochs=20))
-    y_pred, _ = out_of_fold_predictions(pipe, X, y, cv=3, verbose=0, random_state=0)
+    pipe = make_pipeline(CropTransformer(size=48), tiny_regressor(epochs=12))
+    y_pred, _ = out_of_fold_predictions(pipe, X, y, cv=2, verbose=0, random_state=0)
     centres = y.to_numpy().reshape(len(y), -1, 2).mean(axis=1)
     found = y_pred.reshape(len(y), -1, 2).mean(axis=1)
     assert np.hypot(*(found - centres).T).mean() < np.hypot(*centres.std(axis=0)) / 2

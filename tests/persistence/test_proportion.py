@@ -60,6 +60,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_time_and_memory_are_in_proportion(tmp_path):
     """A child that takes more is ended; its last line names the kind of file."""
