@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn_kpd._common.folds import photographs_of
 from sklearn_kpd._common.schemes import BoolArray, IntArray
 from sklearn_kpd.images import as_images
-from sklearn_kpd.keypoints import FloatArray
+from sklearn_kpd.keypoints import FloatArray, out_of_frame
 from sklearn_kpd.model_selection import duplicate_groups
 from sklearn_kpd.photographs._reading import photograph_size
 from sklearn_kpd.photographs._tables import SOURCES, check_photographs, is_path
@@ -29,13 +29,10 @@ def is_table(X: Any) -> bool:
 
 def outside(X: Any, labels: FloatArray, rows: IntArray, image_shape: Any) -> BoolArray:
     """Whether labels of some rows lie beyond their images, (len(rows), k)."""
-    points = labels[rows]
-    with np.errstate(invalid="ignore"):
-        return np.asarray(
-            ((points < -0.5) | (points > _sizes(X, rows, image_shape)[:, np.newaxis] - 0.5)).any(
-                axis=2
-            )
-        )
+    sizes = _sizes(X, rows, image_shape)
+    return np.stack(
+        [out_of_frame(labels[row], size) for row, size in zip(rows, sizes, strict=True)]
+    )
 
 
 def same_objects(X: Any, found: FloatArray, image_shape: Any) -> IntArray:
@@ -68,14 +65,13 @@ def same_objects(X: Any, found: FloatArray, image_shape: Any) -> IntArray:
     return np.asarray(connected_components(graph, directed=False)[1], np.intp)
 
 
-def _sizes(X: Any, rows: IntArray, image_shape: ArrayLike | None) -> FloatArray:
-    """Width and height of the images of some rows, in pixels."""
+def _sizes(X: Any, rows: IntArray, image_shape: ArrayLike | None) -> list[tuple[int, int]]:
+    """Height and width of the images of some rows, in pixels."""
     if not is_table(X):
         _, height, width, _ = as_images(X, image_shape).shape  # type: ignore[arg-type]
-        return np.full((len(rows), 2), [width, height], np.float64)
+        return [(height, width)] * len(rows)
     sources = check_photographs(X).sources
-    sizes = [_source_size(sources[row]) for row in rows]
-    return np.array(sizes, np.float64).reshape(-1, 2)[:, ::-1]
+    return [_source_size(sources[row]) for row in rows]
 
 
 def _source_size(source: Any) -> tuple[int, int]:

@@ -15,7 +15,14 @@ from sklearn_kpd._common.folds import make_folds, photographs_of
 from sklearn_kpd._common.sklearn import RandomState, take_rows
 from sklearn_kpd.augment import AugmentedImages
 from sklearn_kpd.images import DeferredImages
-from sklearn_kpd.keypoints import FloatArray, align, check_keypoints, fitted_names, last_step
+from sklearn_kpd.keypoints import (
+    FloatArray,
+    align,
+    check_keypoints,
+    fitted_names,
+    keypoint_order,
+    last_step,
+)
 
 
 def out_of_fold_predictions(
@@ -141,7 +148,7 @@ def predict_labels(fitted: Any, X: Any, y: Any) -> tuple[FloatArray, FloatArray 
         found.append(fitted.predict(X, return_std=True)[1])
     order = np.arange(keypoints.values.shape[1])
     if names is not None and keypoints.names is not None:
-        own = [list(names).index(name) for name in keypoints.names]
-        order = np.ravel(2 * np.array(own)[:, np.newaxis] + [0, 1])
+        own = keypoint_order(names, keypoints.names)
+        order = np.ravel(2 * own[:, np.newaxis] + [0, 1])
     found = [values.reshape(len(values), -1)[:, order] for values in found]
     return found[0], found[1] if len(found) > 1 else None
