@@ -228,18 +228,16 @@ def _named_outside(
     issues: list[_Issue], X: Any, labels: FloatArray, image_shape: Any
 ) -> list[_Issue]:
     """Say of keypoints that were moved out of the image that they are outside."""
-    moved = [issue for issue in issues if issue.fault.kind == "moved"]
-    rows = np.array([issue.row for issue in moved], np.intp)
-    if not len(rows):
+    moved = [number for number, issue in enumerate(issues) if issue.fault.kind == "moved"]
+    if not moved:
         return issues
-    beyond = outside(X, labels, rows, image_shape)
-    at = {id(issue): number for number, issue in enumerate(moved)}
-    return [
-        issue._replace(fault=issue.fault._replace(kind="outside"))
-        if id(issue) in at and beyond[at[id(issue)], issue.fault.keypoints[0]]
-        else issue
-        for issue in issues
-    ]
+    rows = np.array([issues[number].row for number in moved], np.intp)
+    named = list(issues)
+    for number, beyond in zip(moved, outside(X, labels, rows, image_shape), strict=True):
+        fault = issues[number].fault
+        if beyond[fault.keypoints[0]]:
+            named[number] = issues[number]._replace(fault=fault._replace(kind="outside"))
+    return named
 
 
 def _disagreeing(
