@@ -72,8 +72,6 @@ class MaskedLoss(keras.losses.Loss):
     --------
     >>> import numpy as np
     >>> from keras import ops
-
-    from sklearn_kpd._common.keras import as_numpy
     >>> from sklearn_kpd.losses import MaskedLoss
     >>> class MaskedMeanAbsoluteError(MaskedLoss):
     ...     def penalty(self, error):

@@ -45,6 +45,7 @@ from sklearn_kpd._training.data import (
     training_batches,
     validation_batches,
 )
+from sklearn_kpd._training.devices import on_devices
 from sklearn_kpd._training.optimizer import compile_model, make_optimizer
 from sklearn_kpd._training.options import check_options
 from sklearn_kpd._training.schedules import SCHEDULES
@@ -137,6 +138,14 @@ class KeypointRegressor(KerasRegressorBase):
         that have it, while weights, output and loss stay float32. A network of your own has to
         give its last layer ``dtype="float32"``. None computes in float32, or by Keras' global
         dtype policy.
+    devices : "all" or list of str, default=None
+        What to train on: all GPUs of this machine, or names such as ``["GPU:0", "GPU:1"]``. Each
+        takes a part of every batch, and the network learns what it would on one device, but for
+        rounding: loss, clipping and batch normalisation are those of the whole batch. So give
+        `batch_size` for all together. None leaves it to Keras, which takes the first GPU. Needs
+        Keras on TensorFlow.
+
+        .. versionadded:: 0.2
     tta : {"flip", "moves", None}, default=None
         Test-time augmentation: "flip" predicts the mean of what is found in an image and in its
         mirror image, at twice the cost; "moves" that of eight slightly moved copies, half of them
@@ -216,6 +225,7 @@ class KeypointRegressor(KerasRegressorBase):
         "weight_average": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
         "mixed_precision": [StrOptions({"float16", "bfloat16"}), None],
+        "devices": [StrOptions({"all"}), list, tuple, None],
         "tta": [StrOptions({"flip", "moves"}), None],
         "image_shape": [tuple, list, None],
         "callbacks": [list, dict, type, keras.callbacks.Callback, None],
@@ -247,6 +257,7 @@ class KeypointRegressor(KerasRegressorBase):
         weight_average: float = 0.05,
         patience: int | None = 10,
         mixed_precision: str | None = None,
+        devices: str | Sequence[str] | None = None,
         tta: str | None = None,
         image_shape: tuple[int, ...] | None = None,
         callbacks: Any = None,
@@ -271,6 +282,7 @@ class KeypointRegressor(KerasRegressorBase):
         self.weight_average = weight_average
         self.patience = patience
         self.mixed_precision = mixed_precision
+        self.devices = devices
         self.tta = tta
         self.image_shape = image_shape
         self.callbacks = callbacks
@@ -398,10 +410,8 @@ class KeypointRegressor(KerasRegressorBase):
             schedule=self.learning_rate_schedule,
             patience=None if validation is None else self.patience,
         )
-        with self._in_training(learnt.model_):
-            outcome = train(
-                learnt.model_, training, validation, run, callbacks, verbose=self.verbose
-            )
+        with on_devices(learnt.model_, self.devices) as model, self._in_training(model):
+            outcome = train(model, training, validation, run, callbacks, verbose=self.verbose)
         learnt.history_ = outcome.history
 
         # 6 calibrate
@@ -418,7 +428,8 @@ class KeypointRegressor(KerasRegressorBase):
         if n_replicas() > 1:
             raise ValueError(
                 "fit inside a tf.distribute strategy with several devices would average "
-                "gradients wrongly where labels are missing: fit outside of its scope."
+                "gradients wrongly where labels are missing: fit outside of its scope, and set "
+                "devices."
             )
 
     def _read_data(
@@ -777,7 +788,10 @@ class KeypointRegressor(KerasRegressorBase):
 
     def _training_settings(self) -> dict[str, Any]:
         """All parameters that decide how a training goes."""
-        others = {"callbacks", "checkpoint_dir", "random_state", "tta", "verbose", "warm_start"}
+        others = {
+            "callbacks", "checkpoint_dir", "devices", "random_state", "tta", "verbose",
+            "warm_start",
+        }  # fmt: skip
         settings = {
             name: value
             for name, value in self.get_params(deep=False).items()

@@ -218,15 +218,26 @@ def set_learning_rate(optimizer: keras.optimizers.Optimizer, rate: float) -> Non
 
 
 def without_summed_gradients(optimizer: keras.optimizers.Optimizer) -> None:
-    """Have an optimizer take gradients as they are, where there is one device.
+    """Have an optimizer take gradients as they are, which are those of the whole batch already.
 
     TensorFlow sums them over devices by a function whose own gradient it registers, and what is
     registered is never released: every network that was ever fitted would stay in memory.
     """
-    optimizer = inner_optimizer(optimizer)
-    strategy = getattr(optimizer, "_distribution_strategy", None)
-    if strategy is not None and strategy.num_replicas_in_sync == 1:
-        optimizer._all_reduce_sum_gradients = list
+    if IS_TENSORFLOW:
+        inner_optimizer(optimizer)._all_reduce_sum_gradients = list
+
+
+def layers_within(model: keras.Model) -> list[keras.layers.Layer]:
+    """All layers of a network, those inside of others too."""
+    return list(model._flatten_layers())
+
+
+def given_metrics(model: keras.Model) -> tuple[list[Any], list[Any]]:
+    """Metrics, and weighted metrics, as a compiled model was given them."""
+    measured = model._compile_metrics
+    if measured is None:
+        return [], []
+    return list(measured._user_metrics or []), list(measured._user_weighted_metrics or [])
 
 
 class PickledByKeras:

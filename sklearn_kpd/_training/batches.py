@@ -1,6 +1,5 @@
 """Arrays and memory maps ▶ shuffled batches for Keras."""
 
-import keras
 import numpy as np
 
 from sklearn_kpd._common.schemes import IntArray, to_scheme_outputs
@@ -9,7 +8,7 @@ from sklearn_kpd.images import Array, made, take
 from sklearn_kpd.keypoints import FloatArray, to_units
 
 
-class Batches(keras.utils.PyDataset):
+class Batches:
     """Batches of images and keypoints, each drawn anew every epoch.
 
     A batch is a function of the seed, the epoch and its index alone, so that the order in
@@ -40,8 +39,6 @@ class Batches(keras.utils.PyDataset):
         Each row's share of an epoch, if it is not the same for all: see :func:`draw_rows`.
     seed : int, optional
         Seed of order and augmentation. None keeps the order, for validation rows.
-    epoch : int, default=0
-        Number of the first epoch. Epochs of one seed differ, so training that goes on counts on.
     """
 
     def __init__(
@@ -58,12 +55,7 @@ class Batches(keras.utils.PyDataset):
         augmentations: tuple[Augmentation, ...] = (),
         row_shares: FloatArray | None = None,
         seed: int | None = None,
-        epoch: int = 0,
     ) -> None:
-        # Two threads prefetch; a third was no faster, even with imgaug. With one, Keras would
-        # leave it to tf.data and its autotuning, for whose thread TensorFlow waits at the end of
-        # an epoch: by a race in it, every other time, for as long as the epoch itself had taken.
-        super().__init__(workers=2)
         self.images = images
         self.rows = rows
         self.values = values
@@ -75,13 +67,14 @@ class Batches(keras.utils.PyDataset):
         self.augmentations = augmentations
         self.row_shares = row_shares
         self.seed = seed
-        self.epoch = epoch
-        self._shuffle()
+        self.draw(0)
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Array, ...]:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
         # Sorted, so that a memory map is read from front to back.
         chosen = np.sort(self._order[index * self.batch_size : (index + 1) * self.batch_size])
         images = take(self.images, self.rows[chosen], self.gain)
@@ -109,12 +102,15 @@ class Batches(keras.utils.PyDataset):
         self.sample_weight = self.row_shares = None
         self.augmentations = ()
 
-    def on_epoch_end(self) -> None:
-        """Draw a new order, and new numbers for the augmentation."""
-        self.epoch += 1
-        self._shuffle()
+    def draw(self, epoch: int) -> None:
+        """Draw the order of an epoch, and the numbers of its augmentation.
 
-    def _shuffle(self) -> None:
+        Parameters
+        ----------
+        epoch : int
+            Its number. Epochs of one seed differ, so a training that goes on counts on.
+        """
+        self.epoch = epoch
         self._order = np.arange(len(self.rows))
         if self.seed is not None:
             rng = np.random.default_rng([self.seed, self.epoch])

@@ -293,7 +293,6 @@ def training_batches(
         augmentations=data.augmentations,
         row_shares=label_shares(split.values) if sampling == "labels" else None,
         seed=run.seed,
-        epoch=run.n_done,
     )
 
 

@@ -21,6 +21,7 @@ from sklearn_kpd._training.optimizer import prepare
 from sklearn_kpd._training.schedules import CosineDecay, sets_learning_rate
 from sklearn_kpd._training.state import restore_training_state, training_state
 from sklearn_kpd._training.stopping import StopOnDivergence, StopOnInterrupt
+from sklearn_kpd._training.stream import DrawEpochs, makers, stream
 from sklearn_kpd.exceptions import DivergedError
 from sklearn_kpd.losses import leaves_missing_out
 
@@ -82,7 +83,7 @@ def train(
     """
     prepare(model.optimizer)
     divergence, interrupt = StopOnDivergence(), StopOnInterrupt()
-    callbacks = [divergence, interrupt, *callbacks]
+    callbacks = [divergence, interrupt, DrawEpochs(training), *callbacks]
     if inner_optimizer(model.optimizer).use_ema:
         callbacks.append(AveragedWeights())
     before = training_state(model) if run.goes_on else None
@@ -97,10 +98,11 @@ def train(
             deterministic(run.deterministic_seed),
             without_retracing_warnings(),
             freed_memory_kept(),
+            makers() as threads,
         ):
             done = model.fit(
-                training,
-                validation_data=validation,
+                stream(training, threads),
+                validation_data=None if validation is None else stream(validation, threads),
                 initial_epoch=run.n_done,
                 epochs=run.last_epoch,
                 callbacks=callbacks,

@@ -3,12 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from keras.src.trainers.data_adapters import get_data_adapter
 
-from sklearn_kpd import AugmentTransformer
 from sklearn_kpd._training.batches import Batches, draw_rows
 from sklearn_kpd.augment import Augmentation
-from tests.helpers import tiny_regressor
 
 
 @pytest.fixture
@@ -49,21 +46,15 @@ def test_epochs_differ_and_seeds_repeat(data):
     batches, again = make(data), make(data)
     first = rows_seen(batches)
     assert rows_seen(batches) == first == rows_seen(again)
-    batches.on_epoch_end()
-    again.on_epoch_end()
+    batches.draw(1)
+    again.draw(1)
     assert rows_seen(batches) != first
     assert rows_seen(batches) == rows_seen(again)
 
 
-def test_training_that_goes_on_counts_on(data):
-    batches = make(data)
-    batches.on_epoch_end()
-    assert rows_seen(make(data, epoch=1)) == rows_seen(batches)
-
-
 def test_no_seed_keeps_the_order(data):
     batches = make(data, seed=None)
-    batches.on_epoch_end()
+    batches.draw(1)
     assert sum(rows_seen(batches), []) == list(range(10))
 
 
@@ -83,34 +74,15 @@ def test_augmentation_is_new_every_epoch_whatever_the_order_of_the_batches(data)
         np.testing.assert_array_equal(a, b)
     moves = [f - make(data)[i][1] for i, f in enumerate(forward)]
     assert len(np.unique(np.concatenate(moves)[:, 0])) == 10  # no batch repeats another's
-    batches.on_epoch_end()
+    batches.draw(1)
     assert not np.array_equal(batches[0][1], forward[0])
-
-
-@pytest.mark.parametrize("engine", ["fused", "imgaug"])
-def test_training_is_the_same_whatever_the_number_of_threads(faces, engine, monkeypatch):
-    X, y = faces
-    transformer = AugmentTransformer(rotation=15, noise=0.1, engine=engine)
-    found = []
-    for workers in (1, 2, 4):
-        monkeypatch.setattr(Batches, "workers", property(lambda self, n=workers: n))
-        regressor = tiny_regressor(epochs=3, batch_size=8)
-        found.append(regressor.fit(transformer.fit_transform(X, y), y).history_)
-    assert found[0] == found[1] == found[2]
-    assert len(set(found[0]["rmse"])) == 3
-
-
-def test_tensorflow_does_not_tune_the_pipeline(data):
-    # Whose thread it would wait for at the end of an epoch.
-    dataset = get_data_adapter(make(data)).get_tf_dataset()
-    assert dataset.options().autotune.enabled is False
 
 
 def test_the_global_random_state_is_left_alone(data):
     state = np.random.get_state()[1].copy()
     batches = make(data, augmentations=(Augmentation(ranges={"rotation": (-5.0, 5.0)}),))
     list(batches)
-    batches.on_epoch_end()
+    batches.draw(1)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
@@ -133,7 +105,7 @@ def test_rows_with_more_labels_are_drawn_more_often(data):
     first = sorted(sum(rows_seen(batches), []))
     assert len(first) == 10
     assert first.count(0) + first.count(1) in (5, 6)
-    batches.on_epoch_end()
+    batches.draw(1)
     assert sorted(sum(rows_seen(batches), [])) != first
 
 

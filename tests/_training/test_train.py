@@ -50,8 +50,11 @@ def test_what_goes_on_counts_on():
     epochs = []
     spy = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
     again = run(goes_on=True, history=first, epochs=2)
-    second = train(model, batches(seed=0, epoch=3), None, again, [spy]).history
+    training, drawn = batches(seed=0), []
+    training.draw = drawn.append
+    second = train(model, training, None, again, [spy]).history
     assert epochs == [3, 4]
+    assert drawn == [4, 5]  # batches count from 1
     assert second["loss"][:3] == first["loss"]
     assert len(second["loss"]) == 5
     assert len(first["loss"]) == 3  # not changed
