@@ -8,6 +8,7 @@ user imported it first, or set TF_CPP_MIN_LOG_LEVEL to see what it does.
 import contextlib
 import ctypes
 import os
+import platform
 import re
 import sys
 import tempfile
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 _LOG_LINE = re.compile(
     rb"WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \S+: [IWE] "
 )
+# Of glibc's <malloc.h>.
+_M_ARENA_MAX = -8
 
 
 @contextlib.contextmanager
@@ -83,8 +86,20 @@ def _may_have_gpu() -> bool:
     return True
 
 
+def _share_heaps() -> None:
+    """Have threads share as many heaps as there are cores; too late once there are more.
+
+    By default glibc gives up to eight to a core, and the threads of every training fill others
+    with holes: twelve fits of 15,000 images each took 124 MB more than one, and 11 MB so.
+    """
+    if platform.libc_ver()[0] == "glibc" and "MALLOC_ARENA_MAX" not in os.environ:
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, max(2, os.cpu_count() or 2))
+
+
 _is_first = "tensorflow" not in sys.modules
 
+if _is_first:
+    _share_heaps()
 with held_back_log():
     import keras
 
