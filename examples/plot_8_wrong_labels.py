@@ -38,7 +38,8 @@ for row in rows[80:100]:
 y.iloc[rows[100:120]] = y_right.iloc[rows[120:140]].to_numpy()
 
 # %%
-# Three networks are trained, each without a third of the rows, and predict what they have not seen.
+# Three networks are trained, each without a third of the rows, and predict what they have not
+# seen.
 # On a file, ``sklearn-kpd audit training.zip --out issues.csv`` does the same.
 
 pipe = Pipeline(
