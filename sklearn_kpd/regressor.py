@@ -678,6 +678,10 @@ class KeypointRegressor(KerasRegressorBase):
             For another ending, or with ``tta="moves"``.
         ImportError
             If a package that the format needs is not installed.
+
+        See Also
+        --------
+        sklearn_kpd.serving.ExportedModel : Predicts by the file.
         """
         check_is_fitted(self)
         self._check_tta()

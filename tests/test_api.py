@@ -76,6 +76,9 @@ NAMES = {
     "sklearn_kpd.regressor": """
         KeypointRegressor
     """,
+    "sklearn_kpd.serving": """
+        ExportedModel
+    """,
 }
 PARAMETERS = {
     "KeypointRegressor": """
