@@ -1,8 +1,9 @@
 """Serving: `predict` beside the exported file in ONNX Runtime and in LiteRT.
 
-Each engine by itself, and as `ExportedModel` runs it. Batches of 1 and of 256 images, in turn in one process, on as many cores as `--cores` says. Times
-are of the clock on the wall; with `--processor` of the processor, which a busy machine hardly
-moves: where several cores work at once, it counts each.
+Each engine by itself, and as `ExportedModel` runs it. Batches of 1 and of 256 images, in turn in
+one process, on as many cores as `--cores` says. Times are of the clock on the wall; with
+`--processor` of the processor, which a busy machine hardly moves: where several cores work at
+once, it counts each.
 """
 
 import argparse

@@ -65,7 +65,7 @@ NAMES = {
         duplicate_groups labelling_schemes
     """,
     "sklearn_kpd.networks": """
-        NETWORKS SpatialSoftArgmax cnn get heatmap
+        NETWORKS SpatialSoftArgmax backbone cnn get heatmap
     """,
     "sklearn_kpd.persistence": """
         load save
