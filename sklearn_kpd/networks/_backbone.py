@@ -61,8 +61,9 @@ def backbone(
         Name of a model of ``keras.applications``.
     weights : str or path-like, default=None
         File of weights of that model without its classifier (``include_top=False``), as
-        ``save_weights`` writes it or as Keras offers it for download. "imagenet" has Keras
-        download that, into its cache. None draws weights at random.
+        ``save_weights`` writes it or as Keras offers it for download; a str, if
+        :func:`sklearn_kpd.save` is to keep the estimator. "imagenet" has Keras download that,
+        into its cache. None draws weights at random.
     learning_rate_factor : float, default=0.1
         What the learning rate is multiplied by for the backbone, where it has weights; 0 keeps
         them as they are.

@@ -1,6 +1,7 @@
 """Prediction by a file that `KeypointRegressor.export` has written, without TensorFlow."""
 
 import os
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class ExportedModel:
     BrokenFileError
         If the file is damaged, or is no export.
     ValueError
-        For another ending, or `n_threads` below 1.
+        For another ending, or `n_threads` that is no number from 1.
     OSError
         If the file cannot be opened, or is no regular file.
     ImportError
@@ -80,8 +81,8 @@ class ExportedModel:
     """
 
     def __init__(self, path: str | os.PathLike[str], n_threads: int | None = None) -> None:
-        if n_threads is not None and n_threads < 1:
-            raise ValueError(f"n_threads={n_threads!r} must be at least 1, or None.")
+        if n_threads is not None and not (isinstance(n_threads, Integral) and n_threads >= 1):
+            raise ValueError(f"n_threads={n_threads!r} must be a whole number from 1, or None.")
         self.path = os.path.abspath(path)
         self.n_threads = n_threads
         self._n_threads = n_threads or n_cores()

@@ -264,8 +264,9 @@ def test_files_of_another_form_are_no_exports(images, keypoints, message):
 def test_other_mistakes_are_named(fitted, folder, monkeypatch):
     with pytest.raises(ValueError, match=r"has to end with \.onnx or \.tflite"):
         ExportedModel(folder / "model.kpd")
-    with pytest.raises(ValueError, match="n_threads=0 must be at least 1"):
-        ExportedModel(folder / "grey.onnx", n_threads=0)
+    for n_threads in (0, -1, 1.5, "2"):
+        with pytest.raises(ValueError, match=f"n_threads={n_threads!r} must be a whole number"):
+            ExportedModel(folder / "grey.onnx", n_threads=n_threads)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r"\.onnx needs onnxruntime: pip install"):
         ExportedModel(folder / "grey.onnx")
