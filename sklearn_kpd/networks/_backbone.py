@@ -264,6 +264,8 @@ def _made(
             f"network__weights={path!r} does not hold the weights of {make.__name__} without its "
             f"classifier (include_top=False): {' '.join(str(error).split())[:200]}"
         ) from error
+    if body.name.startswith("efficientnetb"):
+        _as_for_imagenet(body)
     return body
 
 
@@ -279,7 +281,7 @@ def _renamed(body: keras.Model, trained: bool, frozen: bool) -> keras.Model:
         if isinstance(layer, BackboneInput):
             return kind.from_config(config)
         if isinstance(layer, layers.Normalization):
-            kind, config = layers.Rescaling, _normalization(layer, body.name)
+            kind, config = layers.Rescaling, _rescaling(layer)
         elif kind.__name__ == "StochasticDepth":  # of ConvNeXt, by random numbers of the process
             kind = layers.Dropout
             config = {"rate": layer.drop_path_rate, "noise_shape": [None, 1, 1, 1]}
@@ -302,7 +304,20 @@ def _renamed(body: keras.Model, trained: bool, frozen: bool) -> keras.Model:
     return model
 
 
-def _normalization(layer: keras.layers.Normalization, application: str) -> dict[str, Any]:
+def _as_for_imagenet(body: keras.Model) -> None:
+    """Have an EfficientNet that holds ImageNet's weights do what it does by weights="imagenet".
+
+    For these Keras divides pixels by one more root of their standard deviation, but of a file it
+    does not know that it holds them.
+    """
+    for layer in body.layers:
+        if isinstance(layer, layers.Normalization) and layer.weights:
+            mean, variance, count = map(as_numpy, layer.weights)
+            if np.allclose(mean, _MEAN, atol=1e-4):
+                layer.set_weights([mean, variance * np.array(_STD), count])
+
+
+def _rescaling(layer: keras.layers.Normalization) -> dict[str, Any]:
     """Configuration of a Rescaling that does what a Normalization has learnt.
 
     Keras keeps what that has learnt as weights too, which it reads at one moment alone.
@@ -310,10 +325,6 @@ def _normalization(layer: keras.layers.Normalization, application: str) -> dict[
     layer.finalize_state()
     mean = as_numpy(layer.mean).astype("float64").ravel()
     std = np.sqrt(as_numpy(layer.variance).astype("float64")).ravel()
-    if application.startswith("efficientnetb") and np.allclose(mean, _MEAN, atol=1e-4):
-        # Keras divides by its root as well, but for weights="imagenet" alone; of a file it does
-        # not know that it holds those.
-        std = std * np.sqrt(_STD)
     return {"scale": (1 / std).tolist(), "offset": (-mean / std).tolist(), "dtype": "float32"}
 
 

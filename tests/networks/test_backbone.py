@@ -12,7 +12,7 @@ from keras import layers
 
 import sklearn_kpd
 from sklearn_kpd import networks
-from sklearn_kpd._common.keras import as_numpy
+from sklearn_kpd._common.keras import as_numpy, seeded
 from sklearn_kpd._persistence.classes import Trusted
 from sklearn_kpd._persistence.networks import pack_network, unpack_network
 from sklearn_kpd._training.build import build_network
@@ -77,9 +77,10 @@ def scrambled(model):
 def weights_file(application, path, shape=(64, 64, 3)):
     """Weights as someone has them, and the model that they are from."""
     images = keras.Input(shape)
-    model = APPLICATIONS[application](
-        include_top=False, weights=None, input_tensor=images, input_shape=shape
-    )
+    with seeded(0):
+        model = APPLICATIONS[application](
+            include_top=False, weights=None, input_tensor=images, input_shape=shape
+        )
     scrambled(model).save_weights(path)
     return model
 
@@ -184,7 +185,7 @@ def test_weights_of_imagenet_are_the_same_from_a_file(tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(256, size=(2, 64, 64, 3), dtype=np.uint8)
     expected = np.asarray(theirs(images.astype(np.float32), training=False))
     without = np.asarray(model(images.astype(np.float32), training=False))
-    assert np.abs(expected - without).max() > 5e-3 * np.abs(expected).max()
+    assert np.abs(expected - without).max() > 2e-3 * np.abs(expected).max()
     for weights in (path, "imagenet"):
         check_features("EfficientNetB0", weights, expected, images)
 
