@@ -1,8 +1,9 @@
 """Serving: `predict` beside the exported file in ONNX Runtime and in LiteRT.
 
-Batches of 1 and of 256 images, in turn in one process, on as many cores as `--cores` says. Times
-are of the clock on the wall; with `--processor` of the processor, which a busy machine hardly
-moves: where several cores work at once, it counts each.
+Each engine by itself, and as `ExportedModel` runs it. Batches of 1 and of 256 images, in turn in
+one process, on as many cores as `--cores` says. Times are of the clock on the wall; with
+`--processor` of the processor, which a busy machine hardly moves: where several cores work at
+once, it counts each.
 """
 
 import argparse
@@ -54,6 +55,7 @@ def main():
     if hasattr(os, "sched_setaffinity"):  # before TensorFlow starts its threads
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
     from sklearn_kpd import KeypointRegressor
+    from sklearn_kpd.serving import ExportedModel
 
     X, y = faces(max(BATCHES))
     print(f"{n_cores} core(s), milliseconds of {'processor' if clock else 'wall'} time a batch")
@@ -70,7 +72,9 @@ def main():
                 sides = {
                     "predict": fitted.predict,
                     "ONNX Runtime": run_onnx,
+                    "ExportedModel of it": ExportedModel(onnx, n_cores).predict,
                     "LiteRT": litert(tflite, n_cores, images.shape),
+                    "ExportedModel of that": ExportedModel(tflite, n_cores).predict,
                 }
                 expected = fitted.predict(images)
                 for run in sides.values():

@@ -48,6 +48,7 @@ _MODULES = (
     "networks",
     "persistence",
     "photographs",
+    "serving",
 )
 
 __all__ = [

@@ -18,6 +18,9 @@ Array = npt.NDArray[Any]
 ImageShape = tuple[int, int, int]
 
 _ROWS_AT_A_TIME = 1024
+# Pixels that a network takes at once, 64 images of 256 x 256. The outputs of a layer may be 64
+# times as large.
+_MAX_PIXELS = 64 * 256**2
 # As many rows, spread over all, tell the range of pixels.
 _ROWS_LOOKED_AT = 4096
 # Share of the range by which pixels may leave it: bicubic resizing overshoots.
@@ -147,6 +150,43 @@ def check_images(
         validate_data(estimator, flat, skip_check_array=True, reset=reset)
     if reset:
         estimator.image_shape_ = images.shape[1:]
+    return images
+
+
+def images_of_size(X: ArrayLike, image_shape: ImageShape, name: str) -> Array:
+    """Give images in any form the shape (n, height, width, channels), and check their size.
+
+    Parameters
+    ----------
+    X : array-like
+        As in :func:`as_images`.
+    image_shape : (int, int, int)
+        Height, width and channels that they have to have.
+    name : str
+        What was fitted on images of this size, for the message.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width, channels)
+        A view of `X` where `X` is an array; crops of photographs as they are.
+
+    Raises
+    ------
+    ValueError
+        As :func:`as_images`, and for images of another size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.images import images_of_size
+    >>> images_of_size(np.zeros((5, 24)), (4, 6, 1), "The network").shape
+    (5, 4, 6, 1)
+    """
+    images: Any = X
+    if not isinstance(X, DeferredImages):
+        array = _checked(X, image_shape)
+        images = _shaped(array, image_shape if array.ndim < 3 else None)
+    _check_size(name, images.shape[1:], image_shape)
     return images
 
 
@@ -288,6 +328,18 @@ def to_grey_levels(batch: Array, gain: float) -> Array:
         return np.ascontiguousarray(batch)
     levels = batch.astype(np.float32, order="C")
     return levels if gain == 1 else levels * np.float32(gain)
+
+
+def n_at_a_time(image_size: tuple[int, int], most: int) -> int:
+    """How many images a network takes at once: fewer than `most` where they are large.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.images import n_at_a_time
+    >>> n_at_a_time((96, 96), 64), n_at_a_time((512, 512), 64)
+    (64, 16)
+    """
+    return max(1, min(most, _MAX_PIXELS // (image_size[0] * image_size[1])))
 
 
 def pieces(images: Array) -> Iterator[Array]:

@@ -86,8 +86,9 @@ class KeypointRegressor(KerasRegressorBase):
     Parameters
     ----------
     network : str or callable, default="heatmap"
-        Name of a network of :mod:`sklearn_kpd.networks`: "heatmap", the more accurate, or "cnn",
-        the plain and faster one, which takes single coordinates too. Or a function
+        Name of a network of :mod:`sklearn_kpd.networks`: "heatmap", the more accurate, "cnn",
+        the plain and faster one, which takes single coordinates too, or "backbone", a model of
+        ``keras.applications``, for those who have weights of it. Or a function
         ``network(image_shape, n_outputs)`` that returns a ``keras.Model``, not compiled, from
         pixels in 0..255 to network units, in which 0 is the centre of the image and ±1 the
         edge of its longer side. Its other arguments can be given as ``network__<argument>``.
@@ -689,6 +690,10 @@ class KeypointRegressor(KerasRegressorBase):
             For another ending, or with ``tta="moves"``.
         ImportError
             If a package that the format needs is not installed.
+
+        See Also
+        --------
+        sklearn_kpd.serving.ExportedModel : Predicts by the file.
         """
         check_is_fitted(self)
         self._check_tta()

@@ -65,7 +65,7 @@ NAMES = {
         duplicate_groups labelling_schemes
     """,
     "sklearn_kpd.networks": """
-        NETWORKS SpatialSoftArgmax cnn get heatmap
+        NETWORKS SpatialSoftArgmax backbone cnn get heatmap
     """,
     "sklearn_kpd.persistence": """
         load save
@@ -75,6 +75,9 @@ NAMES = {
     """,
     "sklearn_kpd.regressor": """
         KeypointRegressor
+    """,
+    "sklearn_kpd.serving": """
+        ExportedModel
     """,
 }
 PARAMETERS = {

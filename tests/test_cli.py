@@ -180,6 +180,25 @@ def test_models_without_names_are_taken_for_kaggles_or_refused(run, data, models
         assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+def test_exported_files_predict_and_are_measured(run, data, models, suffix):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("ai_edge_litert")
+    models["points"].export(data / f"faces{suffix}")
+    result = run("predict", f"faces{suffix}", "test.csv", "--out", "exported.csv")
+    assert result.exit_code == 0, result.output
+    assert "taken for Kaggle's 15" in result.output
+    run("predict", "points.joblib", "test.csv", "--out", "kept.csv")
+    exported, kept = (pd.read_csv(data / f"{name}.csv") for name in ("exported", "kept"))
+    pd.testing.assert_frame_equal(exported, kept, atol=1e-3)
+    assert run("evaluate", f"faces{suffix}", "training.csv").exit_code == 0
+    (data / f"broken{suffix}").write_bytes(b"no model")
+    result = run("predict", f"broken{suffix}", "test.csv", "--out", "k.csv")
+    assert result.exit_code == 1
+    assert "or is damaged" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
 def test_demo(run, tmp_path):
     result = run("demo", "--faces", 40, "--epochs", 1, "--out", "d.png")
     assert result.exit_code == 0, result.output
@@ -203,7 +222,7 @@ def test_demo(run, tmp_path):
         (["train", "face.png", "--out", "m.kpd"], 1, "face.png is a photograph, without labels"),
         (["train", "other.json", "--out", "m.kpd"], 1, "no format of annotations"),
         (["evaluate", "nothing.kpd", "training.csv"], 1, "nothing.kpd: no such file"),
-        (["evaluate", "test.csv", "training.csv"], 1, "models end in .kpd or .joblib or .pkl"),
+        (["evaluate", "test.csv", "training.csv"], 1, "models end in .kpd or .joblib or .pkl or"),
         (["evaluate", "broken.pkl", "training.csv"], 1, "no model that can be read"),
         (["evaluate", "broken.kpd", "training.csv"], 1, "broken.kpd"),
         (["evaluate", "list.joblib", "training.csv"], 1, "holds a list, no fitted model"),

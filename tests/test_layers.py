@@ -13,7 +13,7 @@ ROOT = Path(sklearn_kpd.__file__).parent
 LAYERS = (
     ("exceptions", "_common", "images", "keypoints"),
     ("losses", "missing"),
-    ("networks", "model_selection", "metrics", "augment", "datasets", "photographs"),
+    ("networks", "model_selection", "metrics", "augment", "datasets", "photographs", "serving"),
     ("_inference", "_training", "inspection"),
     ("regressor",),
     ("conformal", "label_quality"),

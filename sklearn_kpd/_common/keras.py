@@ -240,6 +240,35 @@ def given_metrics(model: keras.Model) -> tuple[list[Any], list[Any]]:
     return list(measured._user_metrics or []), list(measured._user_weighted_metrics or [])
 
 
+def slow_down(
+    optimizer: keras.optimizers.Optimizer, factors: list[tuple[keras.Variable, float]]
+) -> None:
+    """Have an optimizer change some variables at a share of its learning rate.
+
+    Keras has one rate for all, and a gradient that is scaled would change nothing where the
+    optimizer divides by its size, as Adam does. So the rate is scaled that `update_step` is given,
+    which is public, and what every optimizer does to one variable; what a variable is known by
+    there is private. Without it, all would learn at one rate.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Neither Keras nor a file keeps this with it.
+    factors : list of (Variable, float)
+        The rest learns at the rate itself.
+    """
+    optimizer = inner_optimizer(optimizer)
+    by_key = {optimizer._var_key(variable): factor for variable, factor in factors}
+    update_step = type(optimizer).update_step
+
+    def slowed(gradient: Any, variable: Any, learning_rate: Any) -> None:
+        factor = by_key.get(optimizer._var_key(variable), 1.0)
+        update_step(optimizer, gradient, variable, learning_rate * factor)
+
+    if by_key:
+        optimizer.update_step = slowed
+
+
 class PickledByKeras:
     """A model that is pickled by Keras' own code.
 

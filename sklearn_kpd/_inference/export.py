@@ -112,8 +112,11 @@ def in_single_precision(model: keras.Model) -> keras.Model:
     if all(layer.compute_dtype == "float32" for layer in model.layers):
         return model
 
-    def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    def copied(item: Any) -> Any:
+        config = item.get_config()
+        if isinstance(item, layers.Layer):  # functions of keras.ops have no precision of their own
+            config["dtype"] = "float32"
+        return type(item).from_config(config)
 
     copy = keras.models.clone_model(model, clone_function=copied, recursive=True)
     copy.set_weights(model.get_weights())

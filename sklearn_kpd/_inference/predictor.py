@@ -9,12 +9,8 @@ import numpy as np
 from sklearn_kpd._common.schemes import IntArray, from_scheme_outputs
 from sklearn_kpd._inference.compiled import infer
 from sklearn_kpd._inference.moves import flip_averaged, mean_and_spread
-from sklearn_kpd.images import Array, to_grey_levels
+from sklearn_kpd.images import Array, n_at_a_time, to_grey_levels
 from sklearn_kpd.keypoints import FloatArray, from_units
-
-# Images that a network takes at once: what is set, but no more pixels than this, 64 images of
-# 256 x 256. The outputs of a layer may be 64 times as large.
-_MAX_PIXELS = 64 * 256**2
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ class Predictor:
         batch_size: int,
     ) -> FloatArray:
         n_images = len(images) if rows is None else len(rows)
-        size = max(1, min(batch_size, _MAX_PIXELS // (self.image_size[0] * self.image_size[1])))
+        size = n_at_a_time(self.image_size, batch_size)
         found = []
         for start in range(0, n_images, size):
             part = slice(start, start + size)

@@ -9,6 +9,7 @@ from sklearn_kpd import losses, networks
 from sklearn_kpd._persistence.estimators import public_name
 from sklearn_kpd._persistence.keras_names import ALLOWED
 from sklearn_kpd.exceptions import UntrustedTypeError
+from sklearn_kpd.networks._backbone import BackboneInput
 
 _OURS = (
     losses.MaskedMeanSquaredError,
@@ -16,6 +17,7 @@ _OURS = (
     losses.MaskedWing,
     losses.PixelRMSE,
     networks.SpatialSoftArgmax,
+    BackboneInput,
 )
 #: Keras' own marks for what is no class.
 NO_CLASSES = ("__keras_tensor__", "__slice__", "__ellipsis__")

@@ -30,6 +30,8 @@ _LAYERS = _words("""
     SeparableConv2D Softmax SpatialDropout2D SpectralNormalization Subtract TimeDistributed
     UnitNormalization UpSampling2D ZeroPadding2D
 """)
+# Layers that models of keras.applications have for themselves.
+_APPLICATION_LAYERS = _words("CustomScaleLayer LayerScale")
 # What functions of keras.ops on a layer's output are kept as.
 _ARRAY_OPERATIONS = _words("""
     Abs Absolute Add Amax Amin Clip Concatenate Cos Cumsum Divide Einsum Equal Exp ExpandDims
@@ -51,9 +53,11 @@ _INITIALIZERS = _words("""
     Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
 """)
 
-#: Names by module. Those in ``keras.ops``, and ``keras.Functional``, are ours for `_PRIVATE`.
+#: Names by module. Those in ``keras.ops`` and ``keras.applications``, and ``keras.Functional``,
+#: are ours for `_PRIVATE`.
 ALLOWED: dict[str, frozenset[str]] = {
     "keras": _words("DTypePolicy Functional Sequential"),
+    "keras.applications": _APPLICATION_LAYERS,
     "keras.constraints": _subclasses(keras.constraints, keras.constraints.Constraint),
     "keras.initializers": _INITIALIZERS,
     "keras.layers": _LAYERS,
@@ -73,6 +77,11 @@ ALLOWED: dict[str, frozenset[str]] = {
 # 'keras.src...' is not among those that a file may name, and loading that Keras cannot build the
 # network: add the new place here, and files stay as they are.
 _PRIVATE: dict[str, tuple[str, frozenset[str]]] = {
+    "keras.src.applications.convnext": ("keras.applications", _words("LayerScale")),
+    "keras.src.applications.inception_resnet_v2": (
+        "keras.applications",
+        _words("CustomScaleLayer"),
+    ),
     "keras.src.models.functional": ("keras", _words("Functional")),
     "keras.src.ops.nn": ("keras.ops", _NETWORK_OPERATIONS),
     "keras.src.ops.numpy": ("keras.ops", _ARRAY_OPERATIONS),

@@ -4,7 +4,8 @@ from typing import Any
 
 import keras
 
-from sklearn_kpd._common.keras import inner_optimizer, without_summed_gradients
+from sklearn_kpd._common.keras import inner_optimizer, slow_down, without_summed_gradients
+from sklearn_kpd.networks._backbone import learning_rate_factors
 
 # Weights whose decay would gain nothing: biases, and scale and offset of normalisation.
 _NOT_DECAYED = ["bias", "gamma", "beta"]
@@ -60,9 +61,11 @@ def make_optimizer(
     return made
 
 
-def exclude_from_decay(optimizer: keras.optimizers.Optimizer) -> None:
-    """Leave biases and normalisation out of the weight decay; Keras does not save that."""
-    inner_optimizer(optimizer).exclude_from_weight_decay(var_names=_NOT_DECAYED)
+def exclude_from_decay(
+    optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable] | None = None
+) -> None:
+    """Leave biases, normalisation and others out of the weight decay; Keras does not save that."""
+    inner_optimizer(optimizer).exclude_from_weight_decay(variables, _NOT_DECAYED)
 
 
 def compile_model(
@@ -101,7 +104,15 @@ def compile_model(
     model.optimizer.build(model.trainable_variables)
 
 
-def prepare(optimizer: keras.optimizers.Optimizer) -> None:
-    """Set what neither Keras nor a file keeps with an optimizer, before each training."""
-    exclude_from_decay(optimizer)
+def prepare(model: keras.Model) -> None:
+    """Set what neither Keras nor a file keeps with an optimizer, before each training.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled. What is fine-tuned in it is not drawn to 0, and learns at its own rate.
+    """
+    optimizer, factors = model.optimizer, learning_rate_factors(model)
+    exclude_from_decay(optimizer, [variable for variable, _ in factors])
+    slow_down(optimizer, factors)
     without_summed_gradients(optimizer)

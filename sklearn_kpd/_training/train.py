@@ -81,7 +81,7 @@ def train(
     DivergedError
         If the loss became NaN or infinite.
     """
-    prepare(model.optimizer)
+    prepare(model)
     divergence, interrupt = StopOnDivergence(), StopOnInterrupt()
     callbacks = [divergence, interrupt, DrawEpochs(training), *callbacks]
     if inner_optimizer(model.optimizer).use_ema:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PICKLES = (".joblib", ".pkl")
 ENDINGS = (".kpd", *PICKLES)
+EXPORTS = (".onnx", ".tflite")
 _TRIAL_ROWS = 512
 
 
@@ -111,14 +112,18 @@ def check_model(path: Path) -> None:
     if not path.is_file():
         problem = "is no regular file" if path.exists() else "no such file"
         raise click.ClickException(f"{path}: {problem}.")
-    if path.suffix.lower() not in ENDINGS:
-        raise click.ClickException(f"{path}: models end in {' or '.join(ENDINGS)}.")
+    if path.suffix.lower() not in (*ENDINGS, *EXPORTS):
+        raise click.ClickException(f"{path}: models end in {' or '.join((*ENDINGS, *EXPORTS))}.")
     if path.suffix.lower() in PICKLES:
         say(f"{path} is a pickle, which can run code: load only your own.", err=True)
 
 
 def load_model(path: Path) -> Any:
-    """Load a model of either kind."""
+    """Load a model of any kind; exported files need no TensorFlow."""
+    if path.suffix.lower() in EXPORTS:
+        from sklearn_kpd.serving import ExportedModel
+
+        return ExportedModel(path)
     load_tensorflow()
     model = _load_pickle(path) if path.suffix.lower() in PICKLES else _load_kpd(path)
     if not hasattr(model, "predict"):

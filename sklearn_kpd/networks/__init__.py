@@ -12,13 +12,18 @@ from collections.abc import Callable
 
 import keras
 
+from sklearn_kpd.networks._backbone import backbone
 from sklearn_kpd.networks._cnn import cnn
 from sklearn_kpd.networks._heatmap import SpatialSoftArgmax, heatmap
 
 #: Networks by the name that `KeypointRegressor` takes.
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"cnn": cnn, "heatmap": heatmap}
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "backbone": backbone,
+    "cnn": cnn,
+    "heatmap": heatmap,
+}
 
-__all__ = ["NETWORKS", "SpatialSoftArgmax", "cnn", "get", "heatmap"]
+__all__ = ["NETWORKS", "SpatialSoftArgmax", "backbone", "cnn", "get", "heatmap"]
 
 
 def get(network: str | Callable[..., keras.Model]) -> Callable[..., keras.Model]:

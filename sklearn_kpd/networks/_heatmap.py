@@ -51,24 +51,24 @@ def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 1
     # for the whole process, and images of scikit-learn have their channels last.
     images = keras.Input(image_shape, name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
-    x = _convolution(x, width, kernel=5, strides=2, name="half")
-    x = _convolution(x, 2 * width, strides=2, name="quarter")
+    x = convolution(x, width, kernel=5, strides=2, name="half")
+    x = convolution(x, 2 * width, strides=2, name="quarter")
     quarter = _residual(x, 2 * width, name="quarter_residual")
     x = _residual(quarter, 4 * width, strides=2, name="eighth_residual_1")
     eighth = _residual(x, 4 * width, name="eighth_residual_2")
     x = _residual(eighth, 6 * width, strides=2, name="sixteenth_residual_1")
     x = _residual(x, 6 * width, name="sixteenth_residual_2")
-    x = _merge(x, eighth, name="eighth_merge")
-    x = _convolution(x, 3 * width, name="eighth_decoder")
-    x = _merge(x, quarter, name="quarter_merge")
-    x = _convolution(x, 2 * width, name="quarter_decoder")
+    x = merge(x, eighth, name="eighth_merge")
+    x = convolution(x, 3 * width, name="eighth_decoder")
+    x = merge(x, quarter, name="quarter_merge")
+    x = convolution(x, 2 * width, name="quarter_decoder")
     # Single precision in any case: what is found between pixels depends on small differences.
     x = layers.Conv2D(n_outputs // 2, 1, data_format=LAST, dtype="float32", name="heatmaps")(x)
     keypoints = SpatialSoftArgmax(dtype="float32", name="keypoints")(x)
     return keras.Model(images, keypoints, name="heatmap")
 
 
-def _convolution(
+def convolution(
     x: keras.KerasTensor,
     filters: int,
     *,
@@ -77,6 +77,7 @@ def _convolution(
     strides: int = 1,
     activation: str = "relu",
 ) -> keras.KerasTensor:
+    """Convolution without bias, normalisation, activation."""
     x = layers.Conv2D(
         filters,
         kernel,
@@ -102,21 +103,21 @@ def _residual(
             strides, padding="same", data_format=LAST, name=f"{name}_pooling"
         )(x)
     if shortcut.shape[-1] != filters:
-        shortcut = _convolution(
+        shortcut = convolution(
             shortcut, filters, kernel=1, activation="linear", name=f"{name}_shortcut"
         )
-    x = _convolution(x, filters, strides=strides, name=f"{name}_1")
-    x = _convolution(x, filters, activation="linear", name=f"{name}_2")
+    x = convolution(x, filters, strides=strides, name=f"{name}_1")
+    x = convolution(x, filters, activation="linear", name=f"{name}_2")
     return _sum([x, shortcut], name)
 
 
-def _merge(x: keras.KerasTensor, skip: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+def merge(x: keras.KerasTensor, skip: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """Enlarge `x` to the resolution of `skip` and add the two."""
     height, width = skip.shape[1:3]
     x = layers.Resizing(
         height, width, interpolation="bilinear", data_format=LAST, name=f"{name}_resizing"
     )(x)
-    skip = _convolution(skip, x.shape[-1], kernel=1, activation="linear", name=f"{name}_skip")
+    skip = convolution(skip, x.shape[-1], kernel=1, activation="linear", name=f"{name}_skip")
     return _sum([x, skip], name)
 
 

@@ -74,11 +74,11 @@ def test_no_more_pixels_at_once_than_the_bound(monkeypatch):
     sizes = []
     infer = module.infer
     monkeypatch.setattr(module, "infer", lambda m, x: sizes.append(len(x)) or infer(m, x))
-    monkeypatch.setattr(module, "_MAX_PIXELS", 20 * 64)
+    monkeypatch.setattr("sklearn_kpd.images._MAX_PIXELS", 20 * 64)
     images, _ = spots()
     make().pixels(images, 1.0, batch_size=50)
     assert sizes == [20, 20, 20, 4]
-    monkeypatch.setattr(module, "_MAX_PIXELS", 1)
+    monkeypatch.setattr("sklearn_kpd.images._MAX_PIXELS", 1)
     sizes.clear()
     make().pixels(images[:3], 1.0, batch_size=50)
     assert sizes == [1, 1, 1]
