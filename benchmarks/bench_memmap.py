@@ -55,7 +55,8 @@ def run(arguments, n_images):
 
     with tempfile.TemporaryDirectory() as folder:
         images, y = written(arguments.store, folder, n_images)
-        regressor = KeypointRegressor(arguments.network, epochs=1, verbose=0, random_state=0)
+        options = {"network__filters": (4, 8, 16, 32)} if arguments.small else {}
+        regressor = KeypointRegressor("cnn", epochs=1, verbose=0, random_state=0, **options)
         start = time.perf_counter()
         with PeakMemory() as memory:
             if arguments.cv:
@@ -67,7 +68,7 @@ def run(arguments, n_images):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", choices=["cnn", "heatmap"], default="cnn")
+    parser.add_argument("--small", action="store_true", help="a cnn with a quarter of the filters")
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--store", choices=["map", "hdf5", "zarr", "dask"], default="map")
     parser.add_argument("--cv", action="store_true", help="cross_val_score with two folds")

@@ -144,14 +144,14 @@ class LazyImages:
         return len(self._rows)
 
     def __getitem__(self, rows: Any) -> Any:
-        # scikit-learn asks for X[rows, ...]
-        if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
+        # scikit-learn asks for X[rows, ...], and Dask for X[rows, 0:height, 0:width, 0:channels]
+        if isinstance(rows, tuple) and rows and self._is_whole(rows[1:]):
             rows = rows[0]
         if isinstance(rows, tuple) or rows is None or rows is Ellipsis or np.ndim(rows) > 1:
             raise IndexError(
                 "LazyImages are indexed by rows alone: read them by np.asarray(X[rows]) first."
             )
-        if isinstance(rows, (list, tuple)) and not len(rows):
+        if isinstance(rows, list) and not rows:
             rows = slice(0)
         chosen = self._rows[rows]
         if chosen.ndim == 0:
@@ -185,6 +185,15 @@ class LazyImages:
             raise ValueError(f"LazyImages of the shape {self.shape} cannot become {shape}.")
         return self._like(self._rows, _image_shape=tuple(shape[1:]))
 
+    def _is_whole(self, keys: tuple[Any, ...]) -> bool:
+        """Whether keys of the axes after the first take all that there is."""
+        if keys == (Ellipsis,):
+            return True
+        return len(keys) <= len(self._image_shape) and all(
+            isinstance(key, slice) and key.indices(size) == (0, size, 1)
+            for key, size in zip(keys, self._image_shape, strict=False)
+        )
+
     def _found_finite(self) -> "LazyImages":
         """Read floats once, in pieces, and refuse NaN and infinity; their rows are fine then."""
         if not self._finite:
@@ -199,7 +208,16 @@ class LazyImages:
 
     def __getstate__(self) -> dict[str, Any]:
         source, rows = self._source.of_rows(self._rows)
-        return {**vars(self), "_source": source, "_rows": rows}
+        # rows that follow each other are two numbers
+        in_turn = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+        packed = range(rows[0], rows[-1] + 1) if in_turn else rows
+        return {**vars(self), "_source": source, "_rows": packed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        rows = state["_rows"]
+        if isinstance(rows, range):
+            rows = np.arange(rows.start, rows.stop)
+        vars(self).update(state, _rows=rows)
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self._image_shape))

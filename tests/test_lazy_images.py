@@ -68,6 +68,13 @@ def test_rows_are_those_of_an_array(images, key, again, as_array):
     np.testing.assert_array_equal(np.asarray(part[again]), expected[again])
 
 
+def test_rows_in_turn_are_pickled_as_two_numbers(tmp_path):
+    images = LazyImages(opened(np.zeros((5000, 2, 2), np.uint8), "npy", tmp_path))
+    for part in (images, images[100:4000]):
+        assert len(pickle.dumps(part)) < 1000
+        assert pickle.loads(pickle.dumps(part)).shape == part.shape
+
+
 def test_an_image_by_its_number_and_one_after_the_other(images):
     np.testing.assert_array_equal(images[-1], PIXELS[-1])
     np.testing.assert_array_equal(np.array(list(images)), PIXELS)
@@ -79,10 +86,15 @@ def test_reading_makes_an_array(images):
         np.array(images, copy=False)
 
 
-@pytest.mark.parametrize("key", [(0, 1), (slice(3), slice(2)), None, ..., [[0, 1]]])
+@pytest.mark.parametrize("key", [(0, 1), (slice(3), slice(2)), None, ..., [[0, 1]], ()])
 def test_pixels_are_not_indexed(images, key):
     with pytest.raises(IndexError, match=r"by rows alone: read them by np\.asarray"):
         images[key]
+
+
+@pytest.mark.parametrize("rest", [(...,), (slice(0, 6), slice(None)), (slice(0, 6),) * 2])
+def test_all_of_the_pixels_may_be_said(images, rest):
+    np.testing.assert_array_equal(np.asarray(images[(slice(2, 5), *rest)]), PIXELS[2:5])
 
 
 @pytest.mark.parametrize("key", [12, [3, 12], np.ones(11, bool)])

@@ -140,13 +140,14 @@ class BlockSource(Source):
     def __init__(self, images: Any, starts: IntArray) -> None:
         super().__init__(images)
         self._starts = starts  # the first row of each block, and the number of rows
-        largest = int(np.diff(starts).max()) * _row_bytes(images)
-        self.n_together = max(2, _WINDOW // largest)
+        self._largest = int(np.diff(starts).max())
+        self.n_together = max(2, _WINDOW // (self._largest * _row_bytes(images)))
         self._forget()
 
     def _forget(self) -> None:
         self._reading = threading.Lock()
         self._kept: OrderedDict[int, Array] = OrderedDict()
+        self._unused: list[Array] = []
 
     def blocks(self, rows: IntArray) -> IntArray:
         return np.searchsorted(self._starts, rows, side="right") - 1
@@ -158,18 +159,25 @@ class BlockSource(Source):
         ends = np.flatnonzero(np.diff(numbers[order])) + 1
         for places in np.split(order, ends) if len(rows) else ():
             number = int(numbers[places[0]])
-            found[places] = self._block(number)[rows[places] - self._starts[number]]
+            with self._reading:  # the place of a block may be another's afterwards
+                found[places] = self._block(number)[rows[places] - self._starts[number]]
         return found
 
     def _block(self, number: int) -> Array:
-        """Pixels of a block, which several batches, and threads, ask for in turn."""
-        with self._reading:
-            if number not in self._kept:
-                while len(self._kept) >= 2 * self.n_together:
-                    self._kept.popitem(last=False)
-                self._kept[number] = self._read_block(number)
-            self._kept.move_to_end(number)
-            return self._kept[number]
+        """Pixels of a block, which several batches, and threads, ask for in turn.
+
+        They lie in memory that is taken once: blocks that came and went would leave holes in it.
+        """
+        if number not in self._kept:
+            if not self._kept:
+                n_kept = min(2 * self.n_together, len(self._starts) - 1)
+                self._unused = list(np.empty((n_kept, self._largest, *self.shape[1:]), self.dtype))
+            block = self._read_block(number)
+            place = self._unused.pop() if self._unused else self._kept.popitem(last=False)[1]
+            place[: len(block)] = block
+            self._kept[number] = place
+        self._kept.move_to_end(number)
+        return self._kept[number]
 
     def _read_block(self, number: int) -> Array:
         start, stop = self._starts[number : number + 2]
@@ -177,7 +185,8 @@ class BlockSource(Source):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name not in ("_reading", "_kept")}
+        here = {"_reading", "_kept", "_unused"}
+        return {name: value for name, value in state.items() if name not in here}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
