@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import warnings
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from typing import Any
@@ -15,9 +16,11 @@ IntArray = npt.NDArray[np.intp]
 
 # Chunks of HDF5 and zarr that are smaller are read several at a time.
 _SMALLEST_BLOCK = 2**20
+# Larger ones are worth a word.
+_LARGEST_BLOCK = 2**26
 # Pixels of the blocks whose rows are shuffled together. As many again are kept in memory, for the
 # batches that have rows of two windows.
-_WINDOW = 24 * 2**20
+_WINDOW = 16 * 2**20
 
 
 class Source(ABC):
@@ -141,7 +144,14 @@ class BlockSource(Source):
         super().__init__(images)
         self._starts = starts  # the first row of each block, and the number of rows
         self._largest = int(np.diff(starts).max())
-        self.n_together = max(2, _WINDOW // (self._largest * _row_bytes(images)))
+        n_bytes = self._largest * _row_bytes(images)
+        self.n_together = max(2, _WINDOW // n_bytes)
+        if n_bytes > _LARGEST_BLOCK:
+            warnings.warn(
+                f"X has chunks of {n_bytes / 2**20:.0f} MiB, of which up to four are kept in "
+                "memory: write it with chunks of some MiB.",
+                stacklevel=1,  # where it is said, so that the steps of a Pipeline say it once
+            )
         self._forget()
 
     def _forget(self) -> None:
@@ -311,7 +321,7 @@ def source_of(images: Any) -> Source | None:
         found = MemoryMap
     for library, (name, kind) in _KINDS.items():
         module = sys.modules.get(library)
-        if module is not None and isinstance(images, getattr(module, name)):
+        if module is not None and isinstance(images, getattr(module, name, ())):
             found = kind
     return None if found is None else found(images)
 

@@ -71,6 +71,12 @@ def test_no_more_blocks_are_kept_than_are_said(tmp_path, monkeypatch):
     assert len(source._kept) == 2 * source.n_together == 4
 
 
+def test_large_chunks_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_kpd._common.sources._LARGEST_BLOCK", 100)
+    with pytest.warns(UserWarning, match="up to four are kept in memory"):
+        source_of(opened(PIXELS, "hdf5", tmp_path, rows_in_chunk=5))
+
+
 VIEWS = {
     "whole": lambda X: X,
     "rows": lambda X: X[3:19],
