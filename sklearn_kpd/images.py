@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_kpd._common.sources import source_of
+from sklearn_kpd._common.sources import Source, source_of
 
 __all__ = ["LazyImages", "as_images", "grey_level_gain", "to_grey_levels"]
 
@@ -98,7 +98,7 @@ class LazyImages:
     def __init__(self, images: Any) -> None:
         if isinstance(images, (str, os.PathLike)):
             images = _mapped(images)
-        source = source_of(images)
+        source = images if isinstance(images, Source) else source_of(images)
         if source is None:
             raise TypeError(
                 f"LazyImages takes a memory map, the path of a .npy file, an HDF5 dataset, a zarr "
@@ -147,7 +147,8 @@ class LazyImages:
         # scikit-learn asks for X[rows, ...], and Dask for X[rows, 0:height, 0:width, 0:channels]
         if isinstance(rows, tuple) and rows and self._is_whole(rows[1:]):
             rows = rows[0]
-        if isinstance(rows, tuple) or rows is None or rows is Ellipsis or np.ndim(rows) > 1:
+        no_rows = isinstance(rows, (tuple, bool, np.bool_)) or rows is None or rows is Ellipsis
+        if no_rows or np.ndim(rows) > 1:
             raise IndexError(
                 "LazyImages are indexed by rows alone: read them by np.asarray(X[rows]) first."
             )
@@ -226,10 +227,10 @@ class LazyImages:
 
 def lazily(X: Any) -> Any:
     """Images that can stay where they are as LazyImages, whose rows cost nothing; others as is."""
-    copied_on_write = isinstance(X, np.memmap) and X.mode == "c"
-    if copied_on_write or isinstance(X, LazyImages) or source_of(X) is None:
+    if isinstance(X, np.memmap) and X.mode == "c":
         return X
-    return LazyImages(X)
+    source = source_of(X)
+    return X if source is None else LazyImages(source)
 
 
 def prepared(X: Any) -> Any:

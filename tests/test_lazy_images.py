@@ -86,7 +86,7 @@ def test_reading_makes_an_array(images):
         np.array(images, copy=False)
 
 
-@pytest.mark.parametrize("key", [(0, 1), (slice(3), slice(2)), None, ..., [[0, 1]], ()])
+@pytest.mark.parametrize("key", [(0, 1), (slice(3), slice(2)), None, ..., [[0, 1]], (), True])
 def test_pixels_are_not_indexed(images, key):
     with pytest.raises(IndexError, match=r"by rows alone: read them by np\.asarray"):
         images[key]
@@ -268,6 +268,21 @@ def test_a_seed_repeats_the_order_of_blocks(faces, of_an_array, tmp_path):
     assert_same_weights(one, fitted(LazyImages(stored), y))
     with pytest.raises(AssertionError):
         assert_same_weights(one, of_an_array)
+
+
+def test_another_process_trains_in_the_same_order(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_kpd._common.sources._SMALLEST_BLOCK", 1)
+    monkeypatch.setattr("sklearn_kpd._common.sources._WINDOW", 8 * 96 * 96)
+    da = pytest.importorskip("dask.array")
+    X, y = faces
+    for stored in (
+        opened(X, "hdf5", tmp_path, rows_in_chunk=4),
+        da.from_array(X, chunks=((3, 1, 8, 3, 25), 96, 96, 1)),
+    ):
+        images = LazyImages(stored)[:15]
+        there = pickle.loads(pickle.dumps(images))
+        np.testing.assert_array_equal(there.n_together, images.n_together)
+        assert_same_weights(fitted(images, y[:15]), fitted(there, y[:15]))
 
 
 def test_cross_validation_and_searches_are_those_of_the_array(faces, tmp_path):

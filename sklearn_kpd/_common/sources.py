@@ -292,6 +292,7 @@ class Dask(BlockSource):
             return self, rows
         (images,) = dask.optimize(self._opened.blocks[needed.tolist()])
         part = Dask(images)
+        part.n_together = self.n_together  # the order of a training is the same everywhere
         return part, rows - self._starts[numbers] + part._starts[places]
 
     def __getstate__(self) -> dict[str, Any]:
