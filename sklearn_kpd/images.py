@@ -74,8 +74,8 @@ class LazyImages:
     -----
     HDF5 and zarr store chunks of many images, and Dask computes them: a chunk costs as much to
     read as one of its images. So training goes through such images in another order, also
-    random: chunks are shuffled, and then the rows of several chunks, 16 MiB or at least two,
-    together. Up to twice as much is kept in memory.
+    random: chunks are shuffled, and then the rows of several chunks, 10 MiB or at least two,
+    together. Twice as much is kept in memory.
 
     Examples
     --------

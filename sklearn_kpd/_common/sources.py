@@ -18,9 +18,8 @@ IntArray = npt.NDArray[np.intp]
 _SMALLEST_BLOCK = 2**20
 # Larger ones are worth a word.
 _LARGEST_BLOCK = 2**26
-# Pixels of the blocks whose rows are shuffled together. As many again are kept in memory, for the
-# batches that have rows of two windows.
-_WINDOW = 16 * 2**20
+# Pixels of the blocks whose rows are shuffled together.
+_WINDOW = 10 * 2**20
 
 
 class Source(ABC):
@@ -137,7 +136,8 @@ class BlockSource(Source):
     Attributes
     ----------
     n_together : int
-        Blocks whose rows are shuffled together; twice as many are kept in memory.
+        Blocks whose rows are shuffled together. Twice as many are kept in memory, as batches, and
+        threads, also need those of the next ones.
     """
 
     def __init__(self, images: Any, starts: IntArray) -> None:
@@ -148,7 +148,7 @@ class BlockSource(Source):
         self.n_together = max(2, _WINDOW // n_bytes)
         if n_bytes > _LARGEST_BLOCK:
             warnings.warn(
-                f"X has chunks of {n_bytes / 2**20:.0f} MiB, of which up to four are kept in "
+                f"X has chunks of {n_bytes / 2**20:.0f} MiB, of which four are kept in "
                 "memory: write it with chunks of some MiB.",
                 stacklevel=1,  # where it is said, so that the steps of a Pipeline say it once
             )

@@ -68,12 +68,12 @@ def test_no_more_blocks_are_kept_than_are_said(tmp_path, monkeypatch):
     monkeypatch.setattr("sklearn_kpd._common.sources._WINDOW", 1)
     source = source_of(opened(PIXELS, "hdf5", tmp_path / "b", rows_in_chunk=5))
     source.read(np.arange(23))
-    assert len(source._kept) == 2 * source.n_together == 4
+    assert (len(source._kept), source.n_together) == (4, 2)
 
 
 def test_large_chunks_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr("sklearn_kpd._common.sources._LARGEST_BLOCK", 100)
-    with pytest.warns(UserWarning, match="up to four are kept in memory"):
+    with pytest.warns(UserWarning, match="four are kept in memory"):
         source_of(opened(PIXELS, "hdf5", tmp_path, rows_in_chunk=5))
 
 
