@@ -1,5 +1,6 @@
 """Searches and predictions on the workers of a Dask cluster, each a process of its own."""
 
+import functools
 import gc
 import os
 import re
@@ -44,6 +45,9 @@ def cluster():
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
+        # as the guide says: what joblib sends outlives the worker that it was sent to
+        client.amm.stop()
+        client.scatter = functools.partial(client.scatter, broadcast=True)
         yield client
 
 
@@ -115,7 +119,8 @@ def literal_block(text, begin, end):
 
 def test_the_recipe_for_many_predictions(cluster, data, tmp_path, monkeypatch):
     X, y = data
-    fitted = tiny_regressor(epochs=1).fit(X[:200], y[:200])
+    small = {"network": "cnn", "network__filters": (2, 2), "network__units": (8,)}
+    fitted = tiny_regressor(epochs=1, **small).fit(X[:200], y[:200])
     save(fitted, tmp_path / "faces.kpd")
     page = (Path(__file__).parents[1] / "docs" / "guide" / "serving.rst").read_text("utf-8")
     page = page.replace("/shared/faces.kpd", str(tmp_path / "faces.kpd"))
