@@ -101,10 +101,10 @@ class MemoryMap(Source):
             )
         super().__init__(images)
         self.place = os.path.abspath(str(images.filename))
-        self._file_size = os.path.getsize(self.place)
         whole = images
         while isinstance(whole.base, np.memmap):
             whole = whole.base
+        self._file = _size_and_header(self.place, whole.offset)
         steps = [(n - 1) * by for n, by in zip(images.shape, images.strides, strict=True)]
         self._strides = images.strides
         self._length = sum(map(abs, steps)) + images.itemsize
@@ -118,13 +118,13 @@ class MemoryMap(Source):
 
     def _open(self) -> Array:
         try:
-            size = os.path.getsize(self.place)
+            changed = _size_and_header(self.place, len(self._file[1])) != self._file
         except OSError as error:
             raise _gone(self.place) from error
-        if size != self._file_size:
+        if changed:
             raise ValueError(
-                f"{self.place} was changed: it has {size} bytes, but had {self._file_size} when X "
-                "was made. Make X again."
+                f"{self.place} was changed: it has another size or shape than when X was made. "
+                "Make X again."
             )
         mapped = np.memmap(self.place, np.uint8, "r", self._start, (self._length,))
         return np.ndarray(self.shape, self.dtype, mapped.data, self._before, self._strides)
@@ -340,6 +340,13 @@ def _row_bytes(images: Any) -> int:
 
 def _words(images: Any) -> str:
     return f"{images.dtype} of the shape {tuple(images.shape)}"
+
+
+def _size_and_header(path: str, n_bytes: int) -> tuple[int, bytes]:
+    """Size of a file, and what a .npy file says of itself before its first pixel."""
+    with open(path, "rb") as file:
+        header = file.read(n_bytes)
+    return os.path.getsize(path), header if header.startswith(b"\x93NUMPY") else b""
 
 
 def _gone(place: str) -> FileNotFoundError:

@@ -109,7 +109,10 @@ def test_what_is_an_array_has_no_source(tmp_path):
 @pytest.mark.parametrize("store", FILES)
 def test_another_process_says_what_became_of_the_file(store, tmp_path):
     kept = pickle.dumps(source_of(opened(PIXELS, store, tmp_path)))
-    for changed in (PIXELS[:20], PIXELS[:, :3]):
+    as_large = PIXELS.swapaxes(1, 2)
+    for changed in (PIXELS[:20], PIXELS[:, :3], as_large):
+        if changed is as_large and store == "map":
+            continue  # a file without a header does not tell
         opened(changed, store, tmp_path)
         with pytest.raises(ValueError, match="^.* was changed: .* Make X again.$"):
             pickle.loads(kept).read(np.arange(2))
