@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any, NoReturn
 
@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_array, validate_data
 
-__all__ = ["as_images", "grey_level_gain", "to_grey_levels"]
+from sklearn_kpd._common.sources import Source, source_of
+
+__all__ = ["LazyImages", "as_images", "grey_level_gain", "to_grey_levels"]
 
 Array = npt.NDArray[Any]
 ImageShape = tuple[int, int, int]
@@ -27,6 +30,8 @@ _ROWS_LOOKED_AT = 4096
 _OVERSHOOT = 0.25
 # Floats whose brightest pixel is darker than this grey level are no images in 0..255.
 _DARKEST = 16
+# More bytes than these are not read at once without a word.
+_MANY_BYTES = 2**28
 _CROP = "photographs and images of many sizes go through CropTransformer"
 
 
@@ -43,12 +48,221 @@ class DeferredImages:
     shape: tuple[int, int, int, int]
 
 
+class LazyImages:
+    """Images on disk, of which a step reads the rows that it needs, when it needs them.
+
+    Rows are taken as from an array, by a slice, numbers or booleans; that reads nothing and gives
+    LazyImages again, so that cross-validation and searches hold no copies. Pickling, which takes X
+    to the workers of a search, takes the path and the numbers of the rows there, and no pixels.
+    ``np.asarray`` reads them all. One number gives that image, an array.
+
+    Parameters
+    ----------
+    images : np.memmap, str, path-like, h5py.Dataset, zarr.Array or dask.array.Array
+        Images of the shape (n, height, width, channels), (n, height, width) or
+        (n, height * width * channels); or the path of a ``.npy`` file that holds them. An array
+        of Dask is computed block by block, by one thread of the process that reads.
+
+    Raises
+    ------
+    TypeError
+        For anything else, as an array in memory, and for pixels that are no numbers.
+    ValueError
+        For other shapes, a memory map with ``mode="c"``, or a Dask array of an unknown number of
+        rows.
+    FileNotFoundError
+        If there is no such file; also when rows are read in a process that does not find it.
+
+    Notes
+    -----
+    HDF5 and zarr store chunks of many images, and Dask computes them: a chunk costs as much to
+    read as one of its images. So training goes through such images in another order, also
+    random: chunks are shuffled, and then the rows of several chunks, 10 MiB or at least two,
+    together. Twice as much is kept in memory.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from sklearn_kpd.images import LazyImages
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "images.npy"
+    ...     np.save(path, np.zeros((10, 96, 96, 1), np.uint8))
+    ...     images = LazyImages(path)
+    >>> images
+    LazyImages(10 images of 96x96x1, uint8)
+    >>> images[::2]
+    LazyImages(5 images of 96x96x1, uint8)
+
+    .. versionadded:: 0.2
+    """
+
+    def __init__(self, images: Any) -> None:
+        if isinstance(images, (str, os.PathLike)):
+            images = _mapped(images)
+        source = images if isinstance(images, Source) else source_of(images)
+        if source is None:
+            raise TypeError(
+                f"LazyImages takes a memory map, the path of a .npy file, an HDF5 dataset, a zarr "
+                f"or a Dask array, not {type(images).__name__}: give that to fit and predict as "
+                "it is."
+            )
+        self._source = source
+        self._rows: Array = np.arange(source.shape[0])
+        self._image_shape = source.shape[1:]
+        self._finite = source.dtype.kind != "f"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array that they would be."""
+        return len(self), *self._image_shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the pixels."""
+        return self._source.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array that they would be."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    @property
+    def blocks(self) -> Array | None:
+        """Number of the block that each row is read with; None where rows are read one by one."""
+        return self._source.blocks(self._rows)
+
+    @property
+    def n_together(self) -> int:
+        """Blocks whose rows are shuffled together."""
+        return getattr(self._source, "n_together", 1)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Any) -> Any:
+        # scikit-learn asks for X[rows, ...], and Dask for X[rows, 0:height, 0:width, 0:channels]
+        if isinstance(rows, tuple) and rows and self._is_whole(rows[1:]):
+            rows = rows[0]
+        no_rows = isinstance(rows, (tuple, bool, np.bool_)) or rows is None or rows is Ellipsis
+        if no_rows or np.ndim(rows) > 1:
+            raise IndexError(
+                "LazyImages are indexed by rows alone: read them by np.asarray(X[rows]) first."
+            )
+        if isinstance(rows, list) and not rows:
+            rows = slice(0)
+        chosen = self._rows[rows]
+        if chosen.ndim == 0:
+            return self._like(chosen[np.newaxis]).__array__()[0]
+        return self._like(chosen)
+
+    def __iter__(self) -> Iterator[Array]:
+        for piece in pieces(self):
+            yield from piece
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError("LazyImages are on disk: reading them makes an array.")
+        pixels = self._source.read(self._rows).reshape(self.shape)
+        return pixels if dtype is None else pixels.astype(dtype, copy=False)
+
+    def reshape(self, *shape: int) -> "LazyImages":
+        """Give each image another shape; nothing is read.
+
+        Parameters
+        ----------
+        *shape : int
+            Rows first, as many as there are.
+
+        Returns
+        -------
+        LazyImages
+            The same pixels.
+        """
+        if shape[0] != len(self) or np.prod(shape[1:]) != np.prod(self._image_shape):
+            raise ValueError(f"LazyImages of the shape {self.shape} cannot become {shape}.")
+        return self._like(self._rows, _image_shape=tuple(shape[1:]))
+
+    def _is_whole(self, keys: tuple[Any, ...]) -> bool:
+        """Whether keys of the axes after the first take all that there is."""
+        if keys == (Ellipsis,):
+            return True
+        return len(keys) <= len(self._image_shape) and all(
+            isinstance(key, slice) and key.indices(size) == (0, size, 1)
+            for key, size in zip(keys, self._image_shape, strict=False)
+        )
+
+    def _found_finite(self) -> "LazyImages":
+        """Read floats once, in pieces, and refuse NaN and infinity; their rows are fine then."""
+        if not self._finite:
+            for piece in pieces(self):
+                assert_all_finite(piece, input_name="X")
+        return self._like(self._rows, _finite=True)
+
+    def _like(self, rows: Array, **others: Any) -> "LazyImages":
+        images = object.__new__(type(self))
+        vars(images).update(vars(self), _rows=rows, **others)
+        return images
+
+    def __getstate__(self) -> dict[str, Any]:
+        source, rows = self._source.of_rows(self._rows)
+        # rows that follow each other are two numbers
+        in_turn = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+        packed = range(rows[0], rows[-1] + 1) if in_turn else rows
+        return {**vars(self), "_source": source, "_rows": packed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        rows = state["_rows"]
+        if isinstance(rows, range):
+            rows = np.arange(rows.start, rows.stop)
+        vars(self).update(state, _rows=rows)
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self._image_shape))
+        return f"LazyImages({len(self)} images of {size}, {self.dtype})"
+
+
+def lazily(X: Any) -> Any:
+    """Images that can stay where they are as LazyImages, whose rows cost nothing; others as is."""
+    if isinstance(X, np.memmap) and X.mode == "c":
+        return X
+    source = source_of(X)
+    return X if source is None else LazyImages(source)
+
+
+def prepared(X: Any) -> Any:
+    """Images as all steps of a Pipeline take them without converting, or reading, them again.
+
+    Parameters
+    ----------
+    X : array-like
+        Images in any form.
+
+    Returns
+    -------
+    array-like
+        Arrays and tables as they are, lists as an array, and what is on disk as LazyImages, whose
+        floats have been found finite.
+    """
+    X = stacked(X)
+    # a memory map is an array that is read a part at a time as it is
+    if not isinstance(X, np.ndarray):
+        X = lazily(X)
+    return X._found_finite() if isinstance(X, LazyImages) else X
+
+
 def take(images: Any, rows: Any, gain: float) -> Any:
     """Take some rows of images, in grey levels; those of photographs are not made yet.
 
     Parameters
     ----------
-    images : ndarray of shape (n, height, width, channels), or pieces of photographs
+    images : ndarray or LazyImages of shape (n, height, width, channels), or pieces of photographs
         What to take from.
     rows : ndarray of int
         Which.
@@ -70,7 +284,7 @@ def made(images: Any) -> Array:
     return images.warped() if hasattr(images, "warped") else images
 
 
-def as_images(X: ArrayLike, image_shape: tuple[int, ...] | None = None) -> Array:
+def as_images(X: ArrayLike | LazyImages, image_shape: tuple[int, ...] | None = None) -> Any:
     """Give images in any form the shape (n, height, width, channels).
 
     The pixels are neither copied nor converted where they are an array of numbers already,
@@ -79,15 +293,16 @@ def as_images(X: ArrayLike, image_shape: tuple[int, ...] | None = None) -> Array
     Parameters
     ----------
     X : array-like of shape (n, h, w, c), (n, h, w) or (n, h * w * c)
-        Images. A Series or a list of arrays of one size is taken too.
+        Images. A Series or a list of arrays of one size is taken too, and whatever LazyImages can
+        read where it is.
     image_shape : tuple of int, optional
         Shape of flat images, (height, width) or (height, width, channels); one number may be
         -1. By default flat images are grey squares.
 
     Returns
     -------
-    ndarray of shape (n, height, width, channels)
-        A view of `X` where `X` is an array.
+    ndarray or LazyImages of shape (n, height, width, channels)
+        A view of `X` where `X` is an array; LazyImages of HDF5, zarr and Dask.
 
     Raises
     ------
@@ -107,11 +322,11 @@ def as_images(X: ArrayLike, image_shape: tuple[int, ...] | None = None) -> Array
 
 def check_images(
     estimator: BaseEstimator,
-    X: ArrayLike,
+    X: ArrayLike | LazyImages,
     image_shape: tuple[int, ...] | None = None,
     *,
     reset: bool,
-) -> Array:
+) -> Any:
     """Validate the images that an estimator was given.
 
     Parameters
@@ -126,8 +341,8 @@ def check_images(
 
     Returns
     -------
-    ndarray of shape (n, height, width, channels)
-        A view of `X` where `X` is an array.
+    ndarray or LazyImages of shape (n, height, width, channels)
+        A view of `X` where `X` is an array; LazyImages of HDF5, zarr and Dask.
 
     Raises
     ------
@@ -146,7 +361,7 @@ def check_images(
         images = _shaped(array, image_shape if reset else None)
         if not reset:
             _check_size(type(estimator).__name__, images.shape[1:], estimator.image_shape_)
-        flat = images[:1].reshape(1, -1)
+        flat = np.empty((1, int(np.prod(images.shape[1:]))))
         validate_data(estimator, flat, skip_check_array=True, reset=reset)
     if reset:
         estimator.image_shape_ = images.shape[1:]
@@ -255,7 +470,7 @@ def stacked(X: Any) -> Any:
         ) from error
 
 
-def grey_level_gain(images: Array, fitted_gain: float | None = None) -> float:
+def grey_level_gain(images: Array | LazyImages, fitted_gain: float | None = None) -> float:
     """What to multiply pixels by, so that they lie in 0..255.
 
     Integers are grey levels, 0..255; bool is black and white. Floats lie in 0..1 or in 0..255,
@@ -264,7 +479,7 @@ def grey_level_gain(images: Array, fitted_gain: float | None = None) -> float:
 
     Parameters
     ----------
-    images : ndarray of shape (n, height, width, channels)
+    images : ndarray or LazyImages of shape (n, height, width, channels)
         At most 4096 of them, spread over all, are looked at, in pieces; none of uint8.
     fitted_gain : float, optional
         Gain of floats at `fit`: they go by it, and must fit it.
@@ -312,10 +527,10 @@ def grey_level_gain(images: Array, fitted_gain: float | None = None) -> float:
     return 1.0
 
 
-def to_grey_levels(batch: Array, gain: float) -> Array:
+def to_grey_levels(batch: Array | LazyImages, gain: float) -> Array:
     """Give a batch of images as the network takes it: uint8 as it is, else float32 in 0..255.
 
-    They lie in memory as OpenCV needs them, row by row.
+    They lie in memory as OpenCV needs them, row by row. LazyImages are read.
 
     Examples
     --------
@@ -324,6 +539,7 @@ def to_grey_levels(batch: Array, gain: float) -> Array:
     >>> to_grey_levels(np.array([0.5]), 255.0)
     array([127.5], dtype=float32)
     """
+    batch = np.asarray(batch)
     if batch.dtype == np.uint8:
         return np.ascontiguousarray(batch)
     levels = batch.astype(np.float32, order="C")
@@ -342,12 +558,12 @@ def n_at_a_time(image_size: tuple[int, int], most: int) -> int:
     return max(1, min(most, _MAX_PIXELS // (image_size[0] * image_size[1])))
 
 
-def pieces(images: Array) -> Iterator[Array]:
-    """Cut images into pieces, so that a memory map is never read whole.
+def pieces(images: Array | LazyImages) -> Iterator[Array]:
+    """Cut images into pieces, so that what is on disk is never read whole.
 
     Parameters
     ----------
-    images : ndarray of shape (n, ...)
+    images : ndarray or LazyImages of shape (n, ...)
 
     Yields
     ------
@@ -355,18 +571,23 @@ def pieces(images: Array) -> Iterator[Array]:
         The next rows.
     """
     for start in range(0, len(images), _ROWS_AT_A_TIME):
-        yield images[start : start + _ROWS_AT_A_TIME]
+        yield np.asarray(images[start : start + _ROWS_AT_A_TIME])
 
 
-def _checked(X: Any, fitted_shape: ImageShape | None = None) -> Array:
-    """An array of finite numbers."""
-    X = stacked(X)
+def _checked(X: Any, fitted_shape: ImageShape | None = None) -> Any:
+    """Finite numbers, in an array or on disk."""
+    X = prepared(X)
     shape = getattr(X, "shape", ())
     if fitted_shape is not None and _is_one_image(shape, fitted_shape):
         raise ValueError(
             f"X is one image, of the shape {shape}. Reshape your data to a batch of one image: "
             "X[np.newaxis]."
         )
+    if isinstance(X, LazyImages):
+        if not len(X):
+            raise ValueError("X holds no images: it has 0 samples, and one is needed at least.")
+        return X
+    _warn_of_many_bytes(X)
     X = check_array(X, allow_nd=True, dtype="numeric", input_name="X")
     if X.ndim > 4:
         raise ValueError(
@@ -374,6 +595,37 @@ def _checked(X: Any, fitted_shape: ImageShape | None = None) -> Array:
             f"(n, height * width), but its shape is {X.shape}."
         )
     return X
+
+
+def _mapped(path: Any) -> Any:
+    """Map a .npy file into memory."""
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{path} is no .npy file of images ({error}): open others by np.memmap, "
+            "h5py.File(path)[name] or zarr.open_array(path), and give LazyImages what that gives."
+        ) from error
+
+
+def _warn_of_many_bytes(X: Any) -> None:
+    """Say so where an object that is neither in memory nor can stay on disk will be read whole."""
+    # what has __dlpack__ is in memory: tensors of other libraries
+    in_memory = hasattr(X, "columns") or hasattr(X, "__dlpack__")
+    if in_memory or isinstance(X, (np.ndarray, list, tuple)):
+        return
+    n_bytes = getattr(X, "nbytes", 0)
+    if not n_bytes and isinstance(X, Sequence) and len(X):
+        n_bytes = len(X) * np.asarray(X[0]).nbytes
+    if n_bytes > _MANY_BYTES:
+        warnings.warn(
+            f"X, a {type(X).__name__}, is read whole, {n_bytes / 2**20:.0f} MiB: write its images "
+            "to a .npy, HDF5 or zarr file, and give sklearn_kpd.images.LazyImages of that.",
+            # where it is said, so that the steps of a Pipeline say it once
+            stacklevel=1,
+        )
 
 
 def _is_one_image(shape: tuple[int, ...], fitted: ImageShape) -> bool:
@@ -437,16 +689,16 @@ def _float_gain(low: float, high: float, found: str, fitted_gain: float | None) 
     return fitted_gain
 
 
-def _extremes(images: Array) -> tuple[float, float]:
+def _extremes(images: Any) -> tuple[float, float]:
     """Darkest and brightest pixel of some rows, spread over all."""
     chosen = images[:: -(-len(images) // _ROWS_LOOKED_AT)]
     # few at a time, so that they are in the processor's cache when they are read again
-    parts = [chosen[start : start + 16] for start in range(0, len(chosen), 16)]
+    parts = (np.asarray(chosen[start : start + 16]) for start in range(0, len(chosen), 16))
     extremes = [(float(part.min()), float(part.max())) for part in parts]
     return min(low for low, _ in extremes), max(high for _, high in extremes)
 
 
-def _shaped(X: Array, image_shape: tuple[int, ...] | None) -> Array:
+def _shaped(X: Any, image_shape: tuple[int, ...] | None) -> Any:
     """Give checked images four dimensions."""
     if image_shape is not None:
         _check_image_shape(image_shape)

@@ -307,7 +307,7 @@ class KeypointRegressor(KerasRegressorBase):
 
         Parameters
         ----------
-        X : array-like, AugmentedImages or Crops
+        X : array-like, LazyImages, AugmentedImages or Crops
             Images, what `AugmentTransformer` makes of them, or crops of photographs from
             `CropTransformer`, whose photographs are read now.
         y : DataFrame or array-like of shape (n, 2 * k) or (n, k, 2)
@@ -611,7 +611,7 @@ class KeypointRegressor(KerasRegressorBase):
 
         Parameters
         ----------
-        X : array-like
+        X : array-like, LazyImages or Crops
             Images of the size that was fitted, in any of the forms that `fit` takes.
         return_std : bool, default=False
             Whether to return a standard deviation too, of what is predicted about what a label

@@ -31,7 +31,7 @@ NAMES = {
         UntrustedTypeError
     """,
     "sklearn_kpd.images": """
-        as_images grey_level_gain to_grey_levels
+        LazyImages as_images grey_level_gain to_grey_levels
     """,
     "sklearn_kpd.inspection": """
         AugmentationDisplay CoverageDisplay CumulativeErrorDisplay HistoryDisplay KeypointDisplay

@@ -130,6 +130,22 @@ def as_numpy(tensor: Any) -> Any:
 _used_by: int | None = None
 
 
+def _note_use() -> None:
+    """Note that this process, which is about to be forked, has used TensorFlow, by whatever code.
+
+    TensorFlow has no public way to tell; without it, use by other code than ours would be missed.
+    """
+    global _used_by
+    from tensorflow.python.eager import context
+
+    if _used_by is None and getattr(context.context_safe(), "_initialized", False):
+        _used_by = os.getpid()
+
+
+if IS_TENSORFLOW and hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_note_use)
+
+
 def check_process() -> None:
     """Refuse to go on in a process that was forked from one that had used TensorFlow.
 

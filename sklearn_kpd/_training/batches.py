@@ -1,4 +1,6 @@
-"""Arrays and memory maps ▶ shuffled batches for Keras."""
+"""Images in memory and on disk ▶ shuffled batches for Keras."""
+
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +19,8 @@ class Batches:
 
     Parameters
     ----------
-    images : ndarray of shape (n, height, width, channels)
-        Pixels.
+    images : ndarray, LazyImages or Pieces of shape (n, height, width, channels)
+        Pixels. Those that are read by blocks are shuffled by blocks: :func:`shuffle_blocks`.
     rows : ndarray of int
         The rows of `images` that this set is made of.
     values : ndarray of shape (len(rows), n_outputs)
@@ -43,7 +45,7 @@ class Batches:
 
     def __init__(
         self,
-        images: Array,
+        images: Any,
         rows: Array,
         values: FloatArray,
         *,
@@ -116,7 +118,42 @@ class Batches:
             rng = np.random.default_rng([self.seed, self.epoch])
             if self.row_shares is not None:
                 self._order = draw_rows(self.row_shares, rng)
-            rng.shuffle(self._order)
+            blocks = getattr(self.images, "blocks", None)
+            if blocks is None:
+                rng.shuffle(self._order)
+            else:
+                together = self.images.n_together
+                block_of = blocks[self.rows[self._order]]
+                self._order = self._order[shuffle_blocks(block_of, together, rng)]
+
+
+def shuffle_blocks(blocks: IntArray, n_together: int, rng: np.random.Generator) -> IntArray:
+    """Shuffle blocks of rows, and then the rows of several blocks together.
+
+    Parameters
+    ----------
+    blocks : ndarray of shape (n,), int
+        Number of the block that each row is read with.
+    n_together : int
+        So many blocks are read at a time.
+    rng : numpy.random.Generator
+        Source of the order.
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+        Each row's number once; all of a block are among those of `n_together` blocks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd._training.batches import shuffle_blocks
+    >>> shuffle_blocks(np.array([0, 0, 1, 1, 2, 2]), 1, np.random.default_rng(0))
+    array([2, 3, 4, 5, 1, 0])
+    """
+    _, numbers = np.unique(blocks, return_inverse=True)
+    window = rng.permutation(numbers.max() + 1)[numbers] // n_together
+    return np.lexsort((rng.random(len(blocks)), window))
 
 
 def draw_rows(shares: FloatArray, rng: np.random.Generator) -> IntArray:

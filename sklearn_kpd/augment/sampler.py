@@ -12,7 +12,7 @@ from sklearn_kpd._common.sklearn import Interval, RandomState
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.augment.ranges import Magnitude
 from sklearn_kpd.augment.transformer import AugmentBase, augment_arrays
-from sklearn_kpd.images import check_images, stacked
+from sklearn_kpd.images import check_images, prepared
 from sklearn_kpd.keypoints import as_floats, check_keypoints, in_form_of
 
 
@@ -149,7 +149,7 @@ image_shape
         """
         if isinstance(X, AugmentedImages):
             raise TypeError("AugmentSampler takes images: put it before AugmentTransformer.")
-        X = stacked(X)
+        X = prepared(X)
         images = check_images(self.fit(X, y), X, reset=False)
         rng = np.random.default_rng(self.augmentation_.seed)
         X = X if isinstance(X, pd.DataFrame) else np.asarray(X)

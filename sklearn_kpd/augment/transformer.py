@@ -16,7 +16,7 @@ from sklearn_kpd.augment import _imgaug
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.augment.ranges import OPERATIONS, Magnitude, resolve_ranges
-from sklearn_kpd.images import Array, check_images, grey_level_gain, stacked, to_grey_levels
+from sklearn_kpd.images import Array, check_images, grey_level_gain, prepared, to_grey_levels
 from sklearn_kpd.keypoints import (
     NAMED_KEYPOINTS,
     IntArray,
@@ -285,10 +285,10 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
         AugmentedImages
             For `KeypointRegressor.fit`. Two augmentations in a row add up.
         """
+        if not isinstance(X, AugmentedImages):
+            X = AugmentedImages(prepared(X), ())
         self.fit(X, y, **fit_params)
-        if isinstance(X, AugmentedImages):
-            return AugmentedImages(X.images, (*X.augmentations, self.augmentation_))
-        return AugmentedImages(X, (self.augmentation_,))
+        return AugmentedImages(X.images, (*X.augmentations, self.augmentation_))
 
     def transform(self, X: ArrayLike) -> Any:
         """Return X as it is: what is predicted on is not augmented.
@@ -301,9 +301,10 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
         Returns
         -------
         X
-            The very object.
+            The very object; lists as an array, and what is read from disk by rows as LazyImages.
         """
         check_is_fitted(self)
+        X = prepared(X)
         check_images(self, X, reset=False)
         return X
 
@@ -338,7 +339,7 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
         >>> X_moved.shape, X_moved.dtype, y_moved.shape
         ((5, 96, 96, 1), dtype('uint8'), (5, 30))
         """
-        X = stacked(X)
+        X = prepared(X)
         copy = type(self)(**self.get_params(deep=False))
         if random_state is not None:
             copy.random_state = random_state

@@ -44,7 +44,7 @@ from sklearn_kpd.conformal._scores import (
     row_maxima,
     scales_of,
 )
-from sklearn_kpd.images import DeferredImages
+from sklearn_kpd.images import DeferredImages, lazily
 from sklearn_kpd.keypoints import FloatArray, align, check_keypoints, fitted_names, last_step
 from sklearn_kpd.metrics._scorers import name_predictions
 
@@ -228,7 +228,7 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
                 f"X is {type(X).__name__}, whose rows cannot be held out: give the Pipeline that "
                 "makes it, with the regressor as its last step, as estimator, and X as it is."
             )
-        X, y = indexable(X, y)
+        X, y = indexable(lazily(X), y)
         metadata = {"sample_weight": sample_weight, "groups": groups, **fit_params}
         for_fit, for_split = self._routed({k: v for k, v in metadata.items() if v is not None})
         known = photographs_of(X) if groups is None else groups

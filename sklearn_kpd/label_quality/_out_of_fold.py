@@ -14,7 +14,7 @@ from sklearn_kpd._common.columns import IntArray
 from sklearn_kpd._common.folds import make_folds, photographs_of
 from sklearn_kpd._common.sklearn import RandomState, take_rows
 from sklearn_kpd.augment import AugmentedImages
-from sklearn_kpd.images import DeferredImages
+from sklearn_kpd.images import DeferredImages, lazily
 from sklearn_kpd.keypoints import (
     FloatArray,
     align,
@@ -97,7 +97,7 @@ def out_of_fold_predictions(
         )
     values = check_keypoints(y).values
     check_consistent_length(X, values, groups)
-    X, y = indexable(X, y)
+    X, y = indexable(lazily(X), y)
     together = photographs_of(X) if groups is None else groups
     named = {} if groups is None else {"groups": groups}
     folds = make_folds(cv, len(values), together, random_state, named)

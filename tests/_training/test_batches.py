@@ -4,8 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sklearn_kpd._training.batches import Batches, draw_rows
+from sklearn_kpd._common.sources import HDF5
+from sklearn_kpd._training.batches import Batches, draw_rows, shuffle_blocks
 from sklearn_kpd.augment import Augmentation
+from sklearn_kpd.images import LazyImages
+from tests.stores import opened
 
 
 @pytest.fixture
@@ -117,3 +120,42 @@ def test_rows_go_into_the_outputs_of_their_scheme(data):
         assert np.isnan(units[even, 2:]).all()
         assert np.isfinite(units[even, :2]).all()
         assert np.isnan(units[~even, :2]).all()
+
+
+@given(
+    blocks=hnp.arrays(np.intp, st.integers(1, 80), elements=st.integers(0, 20)),
+    n_together=st.integers(1, 9),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_rows_of_few_blocks_are_shuffled_together(blocks, n_together, seed):
+    order = shuffle_blocks(blocks, n_together, np.random.default_rng(seed))
+    assert sorted(order) == list(range(len(blocks)))
+    places = {block: np.flatnonzero(blocks[order] == block) for block in blocks}
+    # where the rows of a block are, there are those of few others
+    windows = {tuple(np.unique(blocks[order][p.min() : p.max() + 1])) for p in places.values()}
+    assert max(map(len, windows)) <= n_together
+
+
+def test_blocks_and_their_rows_go_in_every_order():
+    blocks = np.repeat(np.arange(20), 10)
+    orders = [shuffle_blocks(blocks, 4, np.random.default_rng(seed)) for seed in range(2)]
+    assert not np.array_equal(*orders)
+    for order in orders:
+        assert len(set(blocks[order[:40]])) == 4  # a window has blocks from everywhere
+        assert len(set(blocks[order[:8]])) > 1
+        assert np.abs(np.corrcoef(order, np.arange(200))[0, 1]) < 0.5
+
+
+def test_an_epoch_of_blocks_reads_each_once(tmp_path, monkeypatch):
+    images = np.arange(200, dtype=np.uint8)[:, None, None, None] * np.ones((4, 4, 1), np.uint8)
+    monkeypatch.setattr("sklearn_kpd._common.sources._SMALLEST_BLOCK", 1)
+    monkeypatch.setattr("sklearn_kpd._common.sources._WINDOW", 4 * 10 * 16)
+    lazy = LazyImages(opened(images, "hdf5", tmp_path, rows_in_chunk=10))
+    read, original = [], HDF5._read_block
+    monkeypatch.setattr(HDF5, "_read_block", lambda self, n: read.append(n) or original(self, n))
+    values = np.repeat(np.arange(200.0)[:, None], 2, axis=1)
+    batches = make((lazy, values), rows=np.arange(0, 200, 2), batch_size=7)
+    assert sorted(sum(rows_seen(batches), [])) == list(range(0, 200, 2))
+    assert sorted(read) == list(range(20))
+    for images, units in batches:  # keypoints stay with their images
+        np.testing.assert_allclose(units[:, 0] * 2 + 1.5, images[:, 0, 0, 0], atol=1e-4)
