@@ -873,7 +873,7 @@ def test_training_goes_on_after_loading(faces, tmp_path):
         ({"validation_split": 1}, "'validation_split' parameter"),
         ({"patience": 0}, "'patience' parameter"),
         ({"missing": "forget"}, "'missing' parameter .*'mask'"),
-        ({"network": "resnet"}, "network='resnet' is unknown; it may be 'cnn'"),
+        ({"network": "resnet"}, "network='resnet' is unknown; it may be 'backbone', 'cnn'"),
         ({"network": 3}, "'network' parameter"),
         ({"learning_rate_schedule": "steps"}, "'learning_rate_schedule' parameter"),
         ({"image_shape": (4, 4)}, "does not fit X"),

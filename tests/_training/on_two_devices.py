@@ -15,7 +15,9 @@ import sklearn_kpd  # noqa: E402
 from sklearn_kpd import AugmentTransformer, KeypointRegressor  # noqa: E402
 from sklearn_kpd.datasets import make_faces  # noqa: E402
 from sklearn_kpd.losses import MaskedMeanSquaredError  # noqa: E402
+from sklearn_kpd.networks._backbone import APPLICATIONS  # noqa: E402
 from tests.helpers import tiny_heatmap, weights_of  # noqa: E402
+from tests.networks.test_backbone import Tiny, weights_file  # noqa: E402
 
 TWO = ["CPU:0", "CPU:1"]
 # 49 rows to train on, labels spread unevenly: the last batch is one row, less than one a device.
@@ -75,6 +77,7 @@ def test_a_fit_learns_the_same_and_leaves_an_ordinary_model(tmp_path):
         np.testing.assert_array_equal(other.predict(X), two.predict(X))
 
 
+@pytest.mark.slow
 def test_optimizers_see_the_gradient_of_the_whole_batch():
     # The smallest changes of clipped gradients differ: Adam would divide rounding by rounding.
     assert_same_on_two(optimizer__clipnorm=1e-3, optimizer__momentum=0.9, weight_average=0)
@@ -84,6 +87,7 @@ def test_weights_of_rows():
     assert_same_on_two(fit=lambda regressor: regressor.fit(X, Y, sample_weight=WEIGHTS))
 
 
+@pytest.mark.slow
 def test_penalties_count_once():
     one, two = (
         make(network=penalised, devices=devices, weight_average=0, loss="mse").fit(X, Y)
@@ -93,6 +97,7 @@ def test_penalties_count_once():
     np.testing.assert_allclose(two.history_["loss"], one.history_["loss"], rtol=0.05)
 
 
+@pytest.mark.slow
 def test_losses_that_keras_scales_by_the_number_of_devices():
     X, y = make_faces(30, random_state=0)
     assert_same_on_two(
@@ -100,6 +105,7 @@ def test_losses_that_keras_scales_by_the_number_of_devices():
     )
 
 
+@pytest.mark.slow
 def test_going_on_goes_on(tmp_path):
     def fit(regressor):
         return regressor.fit(X, Y).partial_fit(X, Y).set_params(warm_start=True).fit(X, Y)
@@ -173,6 +179,18 @@ def test_half_precision(half):
     options = {"network": "cnn", "network__filters": (8, 8), "epochs": 5, "mixed_precision": half}
     one, two = (make(devices=devices, **options).fit(X, Y) for devices in (None, TWO))
     np.testing.assert_allclose(two.history_["rmse"], one.history_["rmse"], rtol=0.01)
+
+
+@pytest.mark.slow
+def test_a_backbone_learns_at_its_own_rate(tmp_path, monkeypatch):
+    monkeypatch.setitem(APPLICATIONS, "Tiny", Tiny)
+    weights_file("Tiny", tmp_path / "tiny.weights.h5", (96, 96, 3))
+    assert_same_on_two(
+        network="backbone",
+        network__application="Tiny",
+        network__weights=str(tmp_path / "tiny.weights.h5"),
+        learning_rate=0.01,
+    )
 
 
 @pytest.mark.slow
