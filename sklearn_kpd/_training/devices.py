@@ -186,7 +186,9 @@ class _Copies(keras.Model):
             # the gradients of the devices are summed
             objective = loss / n_times + penalties / context.num_replicas_in_sync
             objective = self.optimizer.scale_loss(objective)
-        gradients = tape.gradient(objective, self.trainable_weights)
+        # the sum over devices takes no None, which weights that nothing depends on would have
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = tape.gradient(objective, self.trainable_weights, unconnected_gradients=zero)
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         self.optimizer.apply(gradients, self.trainable_weights)
         return part, loss + penalties
