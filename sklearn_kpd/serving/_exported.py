@@ -103,7 +103,7 @@ class ExportedModel:
 
         Returns
         -------
-        ndarray of shape (n, *keypoints_shape), float64
+        ndarray of shape (n, 2 * k) or (n, k, 2), as y had, float64
             Keypoints in pixels.
 
         Raises
