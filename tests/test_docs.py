@@ -1,6 +1,7 @@
 """The docs and the code tell the same: names, errors, files, and what is returned."""
 
 import ast
+import builtins
 import functools
 import importlib
 import pkgutil
@@ -118,3 +119,22 @@ def test_links_to_files_lead_somewhere(page):
     named = re.findall(r"`((?:docs|examples|benchmarks)/[\w/.]*\w)`", text)
     for link in (*(a or b for a, b in links), *named):
         assert (REPOSITORY / link).exists(), link
+
+
+# What a reader has: data, and the Pipeline of the block before.
+READERS_OWN = {"X", "X_test", "pipe", "y", "y_test"}
+
+
+def test_code_of_the_readme_imports_what_it_uses():
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) >= 3
+    for block in blocks:
+        nodes = list(ast.walk(ast.parse(block)))
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        known = {node.id for node in names if isinstance(node.ctx, ast.Store)} | READERS_OWN
+        for node in nodes:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                known |= {alias.asname or alias.name for alias in node.names}
+        used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        assert used - known <= set(dir(builtins)), block
