@@ -174,6 +174,14 @@ def test_optimizers_that_divide_by_the_size_of_gradients(optimizer):
 
 
 @pytest.mark.slow
+def test_random_layers_draw_the_same_in_every_run():
+    options = {"network": "cnn", "network__filters": (8, 8), "network__dropout": 0.3}
+    first, again = (make(devices=TWO, **options).fit(X, Y) for _ in range(2))
+    assert first.history_ == again.history_
+    assert first.history_["loss"][-1] < first.history_["loss"][0]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("half", ["float16", "bfloat16"])
 def test_half_precision(half):
     options = {"network": "cnn", "network__filters": (8, 8), "epochs": 5, "mixed_precision": half}
