@@ -21,6 +21,7 @@ from tests.helpers import tiny_regressor
 
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -40,6 +41,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cluster():
     with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "5min"}),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
         ) as cluster,
