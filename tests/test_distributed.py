@@ -41,7 +41,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cluster():
     with (
-        dask.config.set({"distributed.deploy.lost-worker-timeout": "5min"}),
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "300s"}),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
         ) as cluster,
