@@ -16,7 +16,7 @@ from keras import layers, ops
 from sklearn_kpd._common.files import open_regular
 from sklearn_kpd._common.keras import as_numpy
 from sklearn_kpd.losses import PACKAGE
-from sklearn_kpd.networks._heatmap import LAST, SpatialSoftArgmax, convolution, merge
+from sklearn_kpd.networks._heatmap import LAST, check_points, convolution, keypoints_in, merge
 
 #: What the names of a backbone's layers begin with.
 PREFIX = "backbone_"
@@ -108,9 +108,7 @@ def backbone(
     for number, skip in enumerate(reversed(features[:-1]), start=1):
         x = merge(x, skip, name=f"merge_{number}")
         x = convolution(x, width, name=f"decoder_{number}")
-    x = layers.Conv2D(n_outputs // 2, 1, data_format=LAST, dtype="float32", name="heatmaps")(x)
-    keypoints = SpatialSoftArgmax(dtype="float32", name="keypoints")(x)
-    return keras.Model(body.inputs[0], keypoints, name="backbone")
+    return keras.Model(body.inputs[0], keypoints_in(x, n_outputs), name="backbone")
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -182,11 +180,7 @@ def learning_rate_factors(model: keras.Model) -> list[tuple[keras.Variable, floa
 def _check(
     image_shape: tuple[int, int, int], n_outputs: int, application: str, factor: float
 ) -> None:
-    if n_outputs % 2:
-        raise ValueError(
-            "network='backbone' finds points, so it needs an x and a y for each keypoint; y has "
-            f"{n_outputs} column(s). Use network='cnn'."
-        )
+    check_points(n_outputs, "backbone")
     if application not in APPLICATIONS:
         raise ValueError(
             f"network__application={application!r} is no model of keras.applications; it may be "

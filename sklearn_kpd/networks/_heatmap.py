@@ -40,11 +40,7 @@ def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 1
     >>> heatmap((96, 96, 1), 30, width=8).output_shape
     (None, 30)
     """
-    if n_outputs % 2:
-        raise ValueError(
-            "network='heatmap' finds points, so it needs an x and a y for each keypoint; y has "
-            f"{n_outputs} column(s). Use network='cnn'."
-        )
+    check_points(n_outputs, "heatmap")
     # Every layer has a name of its own: those that Keras gives count on from network to network,
     # and TensorFlow sums gradients in the order of the names, so that results would depend on
     # what was built before. The format of the data is named for the same reason: Keras has one
@@ -62,10 +58,23 @@ def heatmap(image_shape: tuple[int, int, int], n_outputs: int, *, width: int = 1
     x = convolution(x, 3 * width, name="eighth_decoder")
     x = merge(x, quarter, name="quarter_merge")
     x = convolution(x, 2 * width, name="quarter_decoder")
+    return keras.Model(images, keypoints_in(x, n_outputs), name="heatmap")
+
+
+def check_points(n_outputs: int, network: str) -> None:
+    """Refuse single coordinates, of which heatmaps find none."""
+    if n_outputs % 2:
+        raise ValueError(
+            f"network={network!r} finds points, so it needs an x and a y for each keypoint; y has "
+            f"{n_outputs} column(s). Use network='cnn'."
+        )
+
+
+def keypoints_in(x: keras.KerasTensor, n_outputs: int) -> keras.KerasTensor:
+    """One heatmap a keypoint from features, and the place that each shows."""
     # Single precision in any case: what is found between pixels depends on small differences.
     x = layers.Conv2D(n_outputs // 2, 1, data_format=LAST, dtype="float32", name="heatmaps")(x)
-    keypoints = SpatialSoftArgmax(dtype="float32", name="keypoints")(x)
-    return keras.Model(images, keypoints, name="heatmap")
+    return SpatialSoftArgmax(dtype="float32", name="keypoints")(x)
 
 
 def convolution(
