@@ -18,6 +18,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_kpd import losses, metrics, networks
+from sklearn_kpd._common.gpus import claim_gpus
 from sklearn_kpd._common.keras import check_process, fitting_alone, n_replicas
 from sklearn_kpd._common.label_checks import warn_of_suspicious_labels
 from sklearn_kpd._common.schemes import IntArray, nearest_scheme
@@ -424,6 +425,7 @@ class KeypointRegressor(KerasRegressorBase):
 
     def _check_parameters(self) -> None:
         check_process()
+        claim_gpus()
         self._validate_params()
         check_options(self._routed("fit"), self._routed("compile"))
         if n_replicas() > 1:
@@ -643,6 +645,7 @@ class KeypointRegressor(KerasRegressorBase):
         """
         check_is_fitted(self)
         check_process()
+        claim_gpus()
         self._check_tta()
         images = check_images(self, X, reset=False)
         predictor = self._predictor(scheme, len(images))

@@ -1,6 +1,7 @@
 """From images to keypoints in pixels, and how far the keypoints of moved copies spread."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import keras
@@ -97,15 +98,31 @@ class Predictor:
     ) -> FloatArray:
         n_images = len(images) if rows is None else len(rows)
         size = n_at_a_time(self.image_size, batch_size)
+        parts = [slice(start, start + size) for start in range(0, n_images, size)]
+
+        def read(part: slice) -> Array:
+            return to_grey_levels(images[part if rows is None else rows[part]], gain)
+
         found = []
-        for start in range(0, n_images, size):
-            part = slice(start, start + size)
-            batch = images[part if rows is None else rows[part]]
+        for part, batch in zip(parts, _one_ahead(read, parts), strict=True):
             chosen = self
             if self.schemes.ndim == 2:
                 chosen = replace(self, schemes=self.schemes[part])
-            found.append(function(chosen, to_grey_levels(batch, gain)))
+            found.append(function(chosen, batch))
         return np.concatenate(found)
+
+
+def _one_ahead(read: Callable[[slice], Array], parts: list[slice]) -> Iterator[Array]:
+    """Read each part while the network looks at the one before it."""
+    if len(parts) < 2:  # a thread would cost more than it saves
+        yield from map(read, parts)
+        return
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(read, parts[0])
+        for part in parts[1:]:
+            batch, coming = coming.result(), reader.submit(read, part)
+            yield batch
+        yield coming.result()
 
 
 def _find(predictor: Predictor, images: Array) -> FloatArray:

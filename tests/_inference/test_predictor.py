@@ -1,3 +1,6 @@
+import threading
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -82,3 +85,38 @@ def test_no_more_pixels_at_once_than_the_bound(monkeypatch):
     sizes.clear()
     make().pixels(images[:3], 1.0, batch_size=50)
     assert sizes == [1, 1, 1]
+
+
+class Slow:
+    """Images that say which part is read, and wait until they are told to go on."""
+
+    shape = (6, 8, 8, 1)
+
+    def __init__(self):
+        self.read, self.may_go_on = [], threading.Event()
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, part):
+        self.read.append(part.start)
+        if part.start == 2:
+            assert self.may_go_on.wait(30)
+        if part.start == 4:
+            raise OSError("disk gone")
+        return np.zeros((2, 8, 8, 1), np.uint8)
+
+
+def test_the_next_batch_is_read_while_the_network_works(monkeypatch):
+    images = Slow()
+
+    def find(predictor, batch):
+        while images.read[-1] == 0:  # the second batch is on its way before the first is done
+            time.sleep(0.001)
+        images.may_go_on.set()
+        return np.zeros((len(batch), 2))
+
+    monkeypatch.setattr(module, "_find", find)
+    with pytest.raises(OSError, match="disk gone"):
+        make().pixels(images, 1.0, batch_size=2)
+    assert images.read == [0, 2, 4]
