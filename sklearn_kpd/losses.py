@@ -9,11 +9,13 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
+from sklearn_kpd._common.heatmaps import mean_and_variance
 from sklearn_kpd._common.keras import as_numpy
 
 __all__ = [
     "LOSSES",
     "MaskedHuber",
+    "MaskedLaplace",
     "MaskedLoss",
     "MaskedMeanSquaredError",
     "MaskedWing",
@@ -21,6 +23,10 @@ __all__ = [
 ]
 
 PACKAGE = "sklearn_kpd"
+
+# Pixels. Neither a heatmap of a single point nor an error of 0 may divide by 0 or have an endless
+# gradient; labels are no more exact than that.
+_LEAST_STD, _LEAST_ERROR = 0.2, 0.1
 
 
 def masked_error(
@@ -61,6 +67,19 @@ def masked_error(
     return error, labelled
 
 
+def _weighted(labelled: keras.KerasTensor, sample_weight: ArrayLike | None) -> keras.KerasTensor:
+    """Weight of every value: that of its row, 0 where there is no label."""
+    if sample_weight is None:
+        return labelled
+    return labelled * ops.reshape(ops.cast(sample_weight, labelled.dtype), (-1, 1))
+
+
+def _mean(penalties: keras.KerasTensor, weight: keras.KerasTensor) -> keras.KerasTensor:
+    """Weighted mean; 0 where nothing has a weight."""
+    total = ops.sum(weight)
+    return ops.sum(weight * penalties) / ops.where(total > 0, total, 1.0)
+
+
 class MaskedLoss(keras.losses.Loss):
     """Mean of a penalty over the labelled values of a batch: the base of the others.
 
@@ -97,10 +116,7 @@ class MaskedLoss(keras.losses.Loss):
         """
         with keras.name_scope(self.name):
             error, weight = masked_error(y_true, y_pred)
-            if sample_weight is not None:
-                weight = weight * ops.reshape(ops.cast(sample_weight, weight.dtype), (-1, 1))
-            total = ops.sum(weight)
-            return ops.sum(weight * self.penalty(error)) / ops.where(total > 0, total, 1.0)
+            return _mean(self.penalty(error), _weighted(weight, sample_weight))
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Penalty of every labelled value, 0 elsewhere."""
@@ -247,8 +263,82 @@ class MaskedWing(_PixelLoss):
         return {**super().get_config(), "width": self.width, "epsilon": self.epsilon}
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
+class MaskedLaplace(_PixelLoss):
+    """Negative log-likelihood of the labelled values under a Laplace distribution of each.
+
+    Its centre is the mean place under the keypoint's heatmap, and its scale a share of the
+    heatmap's own standard deviation: the network learns how sure it may be, and errors of what it
+    is sure of count more. For networks that end in heatmaps. Kumar et al., LUVLi Face Alignment,
+    CVPR 2020, section 3, with independent coordinates and a scale taken from the heatmap.
+
+    Parameters
+    ----------
+    ratio : float, default=0.3
+        Scale of the distribution, in standard deviations of the heatmap.
+    pixels_per_unit : float, default=1.0
+        Pixels in one network unit.
+
+    Notes
+    -----
+    Where it is given keypoints in place of heatmaps, their standard deviation is 0, and the scale
+    the smallest that it can be.
+
+    .. versionadded:: 0.2
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd.losses import MaskedLaplace
+    >>> heatmaps = np.log(np.float32([[[[1], [2], [1]]]]) / 4)  # one row of three pixels
+    >>> y_true = np.float32([[2 / 3, np.nan]])  # the centre of the last of them, and no y
+    >>> float(MaskedLaplace(ratio=1.0)(y_true, heatmaps))  # ln(2 s) + (2 / 3) / s, s = √2 / 3
+    1.35...
+    """
+
+    #: Whether `y_pred` are heatmaps, (n, height, width, k), where the network has any.
+    takes_heatmaps = True
+
+    def __init__(
+        self,
+        ratio: float = 0.3,
+        pixels_per_unit: float = 1.0,
+        name: str = "masked_laplace",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pixels_per_unit, name, **kwargs)
+        if not ratio > 0:
+            raise ValueError(f"ratio={ratio!r} must be a number above 0.")
+        self.ratio = ratio
+
+    def __call__(
+        self,
+        y_true: keras.KerasTensor,
+        y_pred: keras.KerasTensor,
+        sample_weight: ArrayLike | None = None,
+    ) -> keras.KerasTensor:
+        """Loss of a batch, per labelled value, for errors in pixels."""
+        y_pred = ops.convert_to_tensor(y_pred)
+        if len(y_pred.shape) == 4:
+            y_pred, variance = mean_and_variance(y_pred)
+        else:
+            variance = ops.zeros_like(y_pred)
+        with keras.name_scope(self.name):
+            error, weight = masked_error(y_true, y_pred)
+            weight = _weighted(weight, sample_weight)
+            squared = self.pixels_per_unit**2
+            scale = self.ratio * ops.sqrt(squared * variance + _LEAST_STD**2)
+            size = ops.sqrt(squared * ops.square(error) + _LEAST_ERROR**2)
+            return _mean(ops.log(2 * scale) + size / scale, weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration, for saving."""
+        return {**super().get_config(), "ratio": self.ratio}
+
+
 #: Losses by the name that `KeypointRegressor` takes.
 LOSSES: dict[str, type[MaskedLoss]] = {
+    "laplace": MaskedLaplace,
     "mse": MaskedMeanSquaredError,
     "huber": MaskedHuber,
     "wing": MaskedWing,
@@ -260,7 +350,7 @@ def get(loss: Any, pixels_per_unit: float, **options: Any) -> keras.losses.Loss:
 
     Parameters
     ----------
-    loss : {"mse", "huber", "wing"} or keras.losses.Loss
+    loss : {"laplace", "huber", "mse", "wing"} or keras.losses.Loss
         A loss of your own has to leave NaN in `y_true` out; deriving it from :class:`MaskedLoss`
         sees to that.
     pixels_per_unit : float
@@ -358,8 +448,7 @@ class PixelRMSE(keras.metrics.Metric):
     ) -> None:
         """Add a batch."""
         error, weight = masked_error(y_true, y_pred)
-        if sample_weight is not None:
-            weight = weight * ops.reshape(ops.cast(sample_weight, weight.dtype), (-1, 1))
+        weight = _weighted(weight, sample_weight)
         self.total.assign_add(ops.sum(weight * ops.square(error)))
         self.count.assign_add(ops.sum(weight))
 

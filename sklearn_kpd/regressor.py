@@ -47,6 +47,7 @@ from sklearn_kpd._training.data import (
     validation_batches,
 )
 from sklearn_kpd._training.devices import on_devices
+from sklearn_kpd._training.heatmaps import ends_in_heatmaps, shows_heatmaps, takes_heatmaps
 from sklearn_kpd._training.optimizer import compile_model, make_optimizer
 from sklearn_kpd._training.options import check_options
 from sklearn_kpd._training.schedules import SCHEDULES
@@ -108,9 +109,11 @@ class KeypointRegressor(KerasRegressorBase):
         How the rows of an epoch are drawn: "labels" draws a row the more often the more labels it
         has, so that the time goes to the rows that teach most; an epoch has as many draws as there
         are rows. "rows" takes each row once, as "labels" does where all rows have as many labels.
-    loss : {"mse", "huber", "wing"} or keras.losses.Loss, default="huber"
-        Loss over the labelled values, see :mod:`sklearn_kpd.losses`. Arguments of the named ones
-        can be given, in pixels, as ``loss__<argument>``: ``loss__delta=2.0``.
+    loss : {"auto", "laplace", "huber", "mse", "wing"} or keras.losses.Loss, default="auto"
+        Loss over the labelled values, see :mod:`sklearn_kpd.losses`. "auto" is "laplace" for
+        networks that end in heatmaps (:class:`~sklearn_kpd.networks.SpatialSoftArgmax`), "huber"
+        for others. Arguments of the named ones can be given, in pixels, as ``loss__<argument>``:
+        ``loss__delta=2.0``.
     optimizer : str, class or keras.optimizers.Optimizer, default="adamw"
         Keras optimizer. Its arguments can be given as ``optimizer__<argument>``, for example
         ``optimizer__beta_2=0.99``; an instance keeps its own.
@@ -216,7 +219,7 @@ class KeypointRegressor(KerasRegressorBase):
         "missing": [StrOptions(set(POLICIES)), HasMethods(["fit_transform"])],
         "schemes": [StrOptions({"pattern"}), None],
         "sampling": [StrOptions({"labels", "rows"})],
-        "loss": [StrOptions(set(losses.LOSSES)), keras.losses.Loss],
+        "loss": [StrOptions({"auto", *losses.LOSSES}), keras.losses.Loss],
         "optimizer": [str, type, keras.optimizers.Optimizer],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -248,7 +251,7 @@ class KeypointRegressor(KerasRegressorBase):
         missing: str | TransformerMixin = "mask",
         schemes: str | None = "pattern",
         sampling: str = "labels",
-        loss: str | keras.losses.Loss = "huber",
+        loss: str | keras.losses.Loss = "auto",
         optimizer: str | type | keras.optimizers.Optimizer = "adamw",
         learning_rate: float = 2e-3,
         weight_decay: float = 0.01,
@@ -412,7 +415,8 @@ class KeypointRegressor(KerasRegressorBase):
             schedule=self.learning_rate_schedule,
             patience=None if validation is None else self.patience,
         )
-        with on_devices(learnt.model_, self.devices) as model, self._in_training(model):
+        shown = shows_heatmaps(learnt.model_)
+        with on_devices(shown, self.devices) as model, self._in_training(model):
             outcome = train(model, training, validation, run, callbacks, verbose=self.verbose)
         learnt.history_ = outcome.history
 
@@ -529,8 +533,6 @@ class KeypointRegressor(KerasRegressorBase):
         """Make and compile a new network."""
         n_outputs = len(self.schemes_) * n_coordinates
         scale = pixels_per_unit(self.image_shape_[:2])
-        loss = losses.get(self.loss, scale, **self._routed("loss"))
-        _check_loss(loss, training.values, len(self.schemes_), n_outputs)
         defaults = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
         optimizer = make_optimizer(self.optimizer, defaults, self._routed("optimizer"))
         self.model_ = build_network(
@@ -542,6 +544,8 @@ class KeypointRegressor(KerasRegressorBase):
             mixed_precision=self.mixed_precision,
         )
         start_from_mean(self.model_, training)
+        loss = self._make_loss(scale)
+        _check_loss(loss, training.values, len(self.schemes_), n_outputs)
         options = self._routed("compile")
         compile_model(
             self.model_,
@@ -551,6 +555,20 @@ class KeypointRegressor(KerasRegressorBase):
             ema_momentum(self.weight_average, n_batches),
             options,
         )
+
+    def _make_loss(self, scale: float) -> keras.losses.Loss:
+        by_heatmaps = ends_in_heatmaps(self.model_)
+        loss = self.loss
+        if loss == "auto":
+            loss = "laplace" if by_heatmaps else "huber"
+        made = losses.get(loss, scale, **self._routed("loss"))
+        if takes_heatmaps(made) and not by_heatmaps:
+            raise ValueError(
+                f"loss={self.loss!r} takes its scale from heatmaps, and the network does not end "
+                "in them: use loss='huber', or a network that ends in "
+                "networks.SpatialSoftArgmax, as 'heatmap' does."
+            )
+        return made
 
     def _calibrated(
         self, data: LabelledImages, rows: IntArray, schemes: Schemes

@@ -47,7 +47,7 @@ NAMES = {
         find_label_issues out_of_fold_predictions rank_unlabelled
     """,
     "sklearn_kpd.losses": """
-        LOSSES MaskedHuber MaskedLoss MaskedMeanSquaredError MaskedWing PixelRMSE
+        LOSSES MaskedHuber MaskedLaplace MaskedLoss MaskedMeanSquaredError MaskedWing PixelRMSE
     """,
     "sklearn_kpd.metrics": """
         area_under_cumulative_error area_under_cumulative_error_scorer coverage_score
@@ -82,7 +82,7 @@ NAMES = {
 }
 PARAMETERS = {
     "KeypointRegressor": """
-        network='heatmap' missing='mask' schemes='pattern' sampling='labels' loss='huber'
+        network='heatmap' missing='mask' schemes='pattern' sampling='labels' loss='auto'
         optimizer='adamw' learning_rate=0.002 weight_decay=0.01 learning_rate_schedule='cosine'
         batch_size=32 epochs=15 validation_split=0.1 weight_average=0.05 patience=10
         mixed_precision=None devices=None tta=None image_shape=None callbacks=None warm_start=False

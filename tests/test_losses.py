@@ -5,10 +5,12 @@ import tensorflow as tf
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import stats
 
 from sklearn_kpd import losses
 from sklearn_kpd.losses import (
     MaskedHuber,
+    MaskedLaplace,
     MaskedLoss,
     MaskedMeanSquaredError,
     MaskedWing,
@@ -97,7 +99,10 @@ def test_a_row_and_a_batch_with_no_label_have_no_gradient(name):
     assert (gradient[1:] != 0).all()
 
 
-@pytest.mark.parametrize("loss", [MaskedMeanSquaredError(), MaskedHuber(2.0, 48.0), MaskedWing(5)])
+@pytest.mark.parametrize(
+    "loss",
+    [MaskedMeanSquaredError(), MaskedHuber(2.0, 48.0), MaskedWing(5), MaskedLaplace(0.5, 48.0)],
+)
 def test_losses_can_be_saved(loss):
     restored = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(restored) is type(loss)
@@ -109,7 +114,7 @@ def test_losses_by_name_and_their_options():
     assert losses.get("wing", 48.0).pixels_per_unit == 48.0
     own = MaskedWing()
     assert losses.get(own, 48.0) is own
-    with pytest.raises(ValueError, match="loss='mae' is unknown; it may be 'mse', 'huber'"):
+    with pytest.raises(ValueError, match="loss='mae' is unknown; it may be 'laplace', 'mse'"):
         losses.get("mae", 48.0)
     with pytest.raises(ValueError, match="does not take this option: .*'delta'"):
         losses.get("mse", 48.0, delta=3.0)
@@ -119,6 +124,56 @@ def test_losses_by_name_and_their_options():
         MaskedHuber(0)
     with pytest.raises(ValueError, match="epsilon=-1"):
         MaskedWing(epsilon=-1)
+    with pytest.raises(ValueError, match="ratio=0 must be a number above 0"):
+        MaskedLaplace(0)
+
+
+heatmaps = hnp.arrays(np.float32, (5, 3, 4, 2), elements=st.floats(-5, 5, width=32))
+
+
+def likelihood(heatmap, y_true, ratio, pixels_per_unit):
+    """Log-likelihood of one label, x, y or NaN, by the distributions that a heatmap says."""
+    shares = np.exp(heatmap.astype(float))
+    shares /= shares.sum()
+    found = []
+    for label, side, size in zip(y_true, (0, 1), (4, 3), strict=True):
+        places = (np.arange(size) + 0.5 - size / 2) / 2 * pixels_per_unit
+        along = shares.sum(axis=side)
+        mean = along @ places
+        scale = ratio * np.sqrt(along @ (places - mean) ** 2 + 0.2**2)
+        error = np.hypot(label * pixels_per_unit - mean, 0.1)  # rounded off at 0
+        found.append(stats.laplace.logpdf(error, scale=scale))
+    return found
+
+
+@settings(deadline=None, max_examples=50)
+@given(y_true=labels, y_pred=heatmaps, weight=weights)
+def test_laplace_is_the_likelihood_of_the_labelled(y_true, y_pred, weight):
+    loss = MaskedLaplace(ratio=0.5, pixels_per_unit=8)
+    value, gradient = value_and_gradient(loss, y_true, y_pred, weight)
+    each = np.array(
+        [
+            np.ravel(
+                [likelihood(y_pred[i, :, :, k], y_true[i, 2 * k :][:2], 0.5, 8) for k in (0, 1)]
+            )
+            for i in range(5)
+        ]
+    )
+    labelled = weight[:, None] * ~np.isnan(y_true)
+    expected = -(labelled * np.nan_to_num(each)).sum() / (labelled.sum() or 1)
+    np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4)
+    assert np.isfinite(gradient).all()
+    points = labelled.reshape(5, 2, 2).sum(axis=2)
+    assert (gradient.transpose(0, 3, 1, 2)[points == 0] == 0).all()
+
+
+def test_laplace_of_a_heatmap_of_one_point_is_finite():
+    peak = np.full((1, 3, 4, 1), -1e4, np.float32)
+    peak[0, 1, 2] = 1e4
+    y_true = np.float32([[0.25, 0]])  # its very place
+    value, gradient = value_and_gradient(MaskedLaplace(0.3, 48.0), y_true, peak)
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
 
 
 def test_a_loss_of_ones_own():

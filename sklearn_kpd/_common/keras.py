@@ -6,6 +6,7 @@ would break without it, is said in its function.
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import random
@@ -254,6 +255,13 @@ def given_metrics(model: keras.Model) -> tuple[list[Any], list[Any]]:
     if measured is None:
         return [], []
     return list(measured._user_metrics or []), list(measured._user_weighted_metrics or [])
+
+
+def reset_given_metrics(model: keras.Model) -> None:
+    """Forget counts: Keras does, at each epoch, but not before it has seen what it measures."""
+    for metric in itertools.chain(*given_metrics(model)):
+        if isinstance(metric, keras.metrics.Metric):
+            metric.reset_state()
 
 
 def slow_down(

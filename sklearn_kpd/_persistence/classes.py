@@ -14,6 +14,7 @@ from sklearn_kpd.networks._backbone import BackboneInput
 _OURS = (
     losses.MaskedMeanSquaredError,
     losses.MaskedHuber,
+    losses.MaskedLaplace,
     losses.MaskedWing,
     losses.PixelRMSE,
     networks.SpatialSoftArgmax,

@@ -1,13 +1,19 @@
 """Training on several devices: a copy of the network on each, which share every batch."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import keras
 
-from sklearn_kpd._common.keras import IS_TENSORFLOW, as_numpy, given_metrics, layers_within
+from sklearn_kpd._common.keras import (
+    IS_TENSORFLOW,
+    as_numpy,
+    given_metrics,
+    layers_within,
+    reset_given_metrics,
+)
+from sklearn_kpd._training.heatmaps import ShowsHeatmaps
 from sklearn_kpd._training.state import restore_training_state, training_state
 
 
@@ -38,19 +44,12 @@ def on_devices(model: keras.Model, devices: str | Sequence[str] | None) -> Itera
         yield model
         return
     copies = _mirrored(model, _names(devices))
-    _reset(given_metrics(model))
+    reset_given_metrics(model)
     try:
         yield copies
     finally:
-        _reset(given_metrics(model))
+        reset_given_metrics(model)
     restore_training_state(model, training_state(copies))
-
-
-def _reset(metrics: tuple[list[Any], list[Any]]) -> None:
-    """Forget counts: Keras does, at each epoch, but not before it has seen what it measures."""
-    for metric in itertools.chain(*metrics):
-        if isinstance(metric, keras.metrics.Metric):
-            metric.reset_state()
 
 
 def _names(devices: str | Sequence[str]) -> list[str]:
@@ -124,7 +123,7 @@ def _loss_scale(strategy: Any, loss: keras.losses.Loss, n_outputs: int) -> float
     return float(as_numpy(loss(*values))) / scaled if scaled else 1.0
 
 
-class _Copies(keras.Model):
+class _Copies(ShowsHeatmaps):
     """A network whose variables are on several devices, each of which takes a part of a batch.
 
     Every device has the labels of the whole batch and is told what the others have predicted, so
@@ -142,14 +141,16 @@ class _Copies(keras.Model):
     def train_step(self, data: Any) -> dict[str, Any]:
         """Train on one batch."""
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        parts, losses = self.strategy.run(self._train_on_part, args=(x, y, weights))
+        with self.showing():
+            parts, losses = self.strategy.run(self._train_on_part, args=(x, y, weights))
         loss = self.strategy.experimental_local_results(losses)[0]  # all have the same
         return self._measured(loss, self._whole(parts, x), data)
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Validate on one batch."""
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        predictions = self._whole(self.strategy.run(self._test_on_part, args=(x,)), x)
+        with self.showing():
+            predictions = self._whole(self.strategy.run(self._test_on_part, args=(x,)), x)
         loss = self.loss(y, predictions, sample_weight=weights) + sum(self.losses)
         return self._measured(loss, predictions, data)
 
@@ -174,8 +175,8 @@ class _Copies(keras.Model):
         context, (start, stop), n_times = self._part(n_rows)
         with tf.GradientTape() as tape:
             part = self(x[start:stop], training=True)
-            own = tf.pad(part, [[start, n_rows - stop], [0, 0]])
-            rows = tf.range(n_rows)[:, tf.newaxis]
+            own = tf.pad(part, [[start, n_rows - stop], *[[0, 0]] * (len(part.shape) - 1)])
+            rows = tf.reshape(tf.range(n_rows), [-1, *[1] * (len(part.shape) - 1)])
             predictions = tf.where(
                 (rows >= start) & (rows < stop),
                 own,

@@ -1,8 +1,9 @@
 """A fully convolutional network with a spatial soft-argmax: one heatmap a keypoint."""
 
 import keras
-from keras import layers, ops
+from keras import layers
 
+from sklearn_kpd._common.heatmaps import mean_and_variance
 from sklearn_kpd.losses import PACKAGE
 
 #: Images have the shape (n, height, width, channels).
@@ -157,20 +158,10 @@ class SpatialSoftArgmax(layers.Layer):
 
     def call(self, heatmaps: keras.KerasTensor) -> keras.KerasTensor:
         """Coordinates of a batch of heatmaps."""
-        height, width, n_keypoints = heatmaps.shape[1:]
-        flat = ops.reshape(heatmaps, (-1, height * width, n_keypoints))
-        shares = ops.reshape(ops.softmax(flat, axis=1), (-1, height, width, n_keypoints))
-        x = ops.sum(ops.sum(shares, axis=1) * self._places(width, max(height, width)), axis=1)
-        y = ops.sum(ops.sum(shares, axis=2) * self._places(height, max(height, width)), axis=1)
-        return ops.reshape(ops.stack([x, y], axis=-1), (-1, 2 * n_keypoints))
+        return mean_and_variance(heatmaps)[0]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
         """Shape of the coordinates."""
         n_keypoints = input_shape[3]
         assert n_keypoints is not None
         return input_shape[0], 2 * n_keypoints
-
-    def _places(self, size: int, longer: int) -> keras.KerasTensor:
-        """Centres of the heatmap's pixels along one side, (1, size, 1)."""
-        places = (ops.arange(size, dtype=self.compute_dtype) + 0.5 - size / 2) * (2 / longer)
-        return ops.reshape(places, (1, size, 1))
