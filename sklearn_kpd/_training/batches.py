@@ -39,6 +39,8 @@ class Batches:
         Applied to each batch in turn.
     row_shares : ndarray of shape (len(rows),), optional
         Each row's share of an epoch, if it is not the same for all: see :func:`draw_rows`.
+    n_draws : int, optional
+        Rows of an epoch; by default as many as there are.
     seed : int, optional
         Seed of order and augmentation. None keeps the order, for validation rows.
     """
@@ -56,6 +58,7 @@ class Batches:
         sample_weight: FloatArray | None = None,
         augmentations: tuple[Augmentation, ...] = (),
         row_shares: FloatArray | None = None,
+        n_draws: int | None = None,
         seed: int | None = None,
     ) -> None:
         self.images = images
@@ -68,11 +71,12 @@ class Batches:
         self.sample_weight = sample_weight
         self.augmentations = augmentations
         self.row_shares = row_shares
+        self.n_draws = len(rows) if n_draws is None else n_draws
         self.seed = seed
         self.draw(0)
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // self.batch_size)
+        return -(-self.n_draws // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Array, ...]:
         if not 0 <= index < len(self):
@@ -113,11 +117,14 @@ class Batches:
             Its number. Epochs of one seed differ, so a training that goes on counts on.
         """
         self.epoch = epoch
-        self._order = np.arange(len(self.rows))
+        n_rows = len(self.rows)
+        self._order = np.arange(n_rows)
         if self.seed is not None:
             rng = np.random.default_rng([self.seed, self.epoch])
             if self.row_shares is not None:
-                self._order = draw_rows(self.row_shares, rng)
+                self._order = draw_rows(self.row_shares, self.n_draws, rng)
+            elif self.n_draws != n_rows:
+                self._order = draw_rows(np.full(n_rows, 1 / n_rows), self.n_draws, rng)
             blocks = getattr(self.images, "blocks", None)
             if blocks is None:
                 rng.shuffle(self._order)
@@ -156,34 +163,34 @@ def shuffle_blocks(blocks: IntArray, n_together: int, rng: np.random.Generator) 
     return np.lexsort((rng.random(len(blocks)), window))
 
 
-def draw_rows(shares: FloatArray, rng: np.random.Generator) -> IntArray:
-    """Draw as many rows as there are, each as often as its share says.
+def draw_rows(shares: FloatArray, n_draws: int, rng: np.random.Generator) -> IntArray:
+    """Draw rows, each as often as its share says.
 
     Systematic sampling (Madow, On the Theory of Systematic Sampling II, Annals of Mathematical
-    Statistics 20, 1949): a row with the share p is drawn floor(n p) or ceil(n p) times, and with
-    equal shares each is drawn once.
+    Statistics 20, 1949): a row with the share p is drawn floor(n p) or ceil(n p) times in n draws.
 
     Parameters
     ----------
-    shares : ndarray of shape (n,)
+    shares : ndarray of shape (n_rows,)
         Not negative; they sum to 1.
+    n_draws : int
+        How many to draw.
     rng : numpy.random.Generator
         Source of one number.
 
     Returns
     -------
-    ndarray of shape (n,), int
+    ndarray of shape (n_draws,), int
         In rising order.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_kpd._training.batches import draw_rows
-    >>> draw_rows(np.array([0.5, 0.25, 0.25, 0.0]), np.random.default_rng(0))
+    >>> draw_rows(np.array([0.5, 0.25, 0.25, 0.0]), 4, np.random.default_rng(0))
     array([0, 0, 1, 2])
     """
-    n_rows = len(shares)
-    marks = (np.arange(n_rows) + rng.random()) / n_rows
+    marks = (np.arange(n_draws) + rng.random()) / n_draws
     drawn = np.searchsorted(np.cumsum(shares), marks, side="right")
     # rounding may leave the sum a little below 1
     return np.minimum(drawn, np.flatnonzero(shares)[-1])

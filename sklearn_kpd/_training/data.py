@@ -21,6 +21,10 @@ from sklearn_kpd.keypoints import FloatArray
 from sklearn_kpd.missing import apply_policy
 from sklearn_kpd.model_selection import MIN_SHARE
 
+# A training whose length nobody has set: in so many epochs of so many images it comes as far as
+# ours have come in a few minutes; a row is not shown more often an epoch, so that tries are short.
+_EPOCHS, _IMAGES_AN_EPOCH, _MOST_TIMES = 20, 6400, 16
+
 
 @dataclass(frozen=True)
 class LabelledImages:
@@ -102,8 +106,8 @@ class Run:
         Of the batches.
     deterministic_seed : int or None
         None where no `random_state` asks for the same weights again.
-    epochs : int
-        Epochs of the whole training.
+    epochs : int or None
+        Epochs of the whole training; None leaves it to the number of rows.
     whole : bool
         Whether it is a training from its beginning to its end, with a schedule of the learning
         rate and early stopping, and no single epoch.
@@ -117,11 +121,30 @@ class Run:
 
     seed: int
     deterministic_seed: int | None
-    epochs: int
+    epochs: int | None
     whole: bool = True
     goes_on: bool = False
     history: dict[str, list[float]] = field(default_factory=dict)
     checkpoint: "Checkpoint | None" = None
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of the whole training."""
+        return _EPOCHS if self.epochs is None else self.epochs
+
+    def n_draws(self, n_rows: int) -> int:
+        """Rows that an epoch shows: each once, or few of them several times.
+
+        Examples
+        --------
+        >>> from sklearn_kpd._training.data import Run
+        >>> run = Run(seed=0, deterministic_seed=None, epochs=None)
+        >>> run.n_draws(20), run.n_draws(1000), run.n_draws(60_000)
+        (320, 6400, 60000)
+        """
+        if self.epochs is not None:
+            return n_rows
+        return max(n_rows, min(_IMAGES_AN_EPOCH, _MOST_TIMES * n_rows))
 
     @property
     def n_done(self) -> int:
@@ -138,7 +161,7 @@ class Run:
         """Number of the epoch at which this training ends; it is not done any more."""
         if self.checkpoint is not None and self.checkpoint.stopped:
             return self.n_done
-        return self.first_epoch + self.epochs
+        return self.first_epoch + self.n_epochs
 
     def resumed(self) -> "Run":
         """Go on where a training that was killed has left its checkpoint, if there is one."""
@@ -146,7 +169,7 @@ class Run:
             return self
         if self.checkpoint.history and (
             self.deterministic_seed not in (None, self.checkpoint.seed)
-            or len(self.checkpoint.history["loss"]) > self.epochs
+            or len(self.checkpoint.history["loss"]) > self.n_epochs
         ):
             self.checkpoint.forget("holds this training with another seed, or more epochs", 5)
             return self
@@ -292,6 +315,7 @@ def training_batches(
         sample_weight=None if weights is None else weights[split.rows],
         augmentations=data.augmentations,
         row_shares=label_shares(split.values) if sampling == "labels" else None,
+        n_draws=run.n_draws(len(split.rows)),
         seed=run.seed,
     )
 

@@ -70,8 +70,8 @@ def demo(out: Path, n_faces: int, epochs: int) -> None:
               "[default: 0.2]")  # fmt: skip
 @click.option("--network", type=click.Choice(["heatmap", "cnn"]), default="heatmap",
               show_default=True, help="The accurate network, or the fast one.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1), default=15, show_default=True,
-              help="Passes over the training rows.")  # fmt: skip
+@click.option("--epochs", type=click.IntRange(min=1),
+              help="Passes over the training rows; by default by their number.")  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True)
 @click.option("--missing", default="mask", show_default=True,
               type=click.Choice(["mask", "drop", "mean", "median", "knn", "iterative"]),

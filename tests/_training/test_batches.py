@@ -92,14 +92,31 @@ def test_the_global_random_state_is_left_alone(data):
 @settings(deadline=None)
 @given(
     counts=hnp.arrays(np.intp, st.integers(1, 60), elements=st.integers(0, 30)).filter(np.any),
+    n_draws=st.integers(1, 500),
     seed=st.integers(0, 2**31 - 1),
 )
-def test_rows_are_drawn_as_often_as_their_shares_say(counts, seed):
+def test_rows_are_drawn_as_often_as_their_shares_say(counts, n_draws, seed):
     shares = counts / counts.sum()
-    drawn = np.bincount(draw_rows(shares, np.random.default_rng(seed)), minlength=len(counts))
-    assert drawn.sum() == len(counts)
-    assert (np.abs(drawn - len(counts) * shares) < 1 + 1e-9).all()
+    rows = draw_rows(shares, n_draws, np.random.default_rng(seed))
+    drawn = np.bincount(rows, minlength=len(counts))
+    assert drawn.sum() == n_draws
+    assert (np.abs(drawn - n_draws * shares) < 1 + 1e-9).all()
     assert (drawn[counts == 0] == 0).all()
+
+
+@pytest.mark.parametrize("row_shares", [None, np.full(10, 0.1)])
+def test_an_epoch_shows_rows_several_times_and_augments_each_anew(data, row_shares):
+    augmentation = Augmentation(ranges={"translation": (-1.0, 1.0)}, out_of_frame="keep")
+    batches = make(data, row_shares=row_shares, n_draws=30, augmentations=(augmentation,))
+    plain = make(data, row_shares=row_shares, n_draws=30)
+    assert len(batches) == len(plain) == -(-30 // plain.batch_size)
+    seen = sum(rows_seen(plain), [])
+    assert (np.bincount(seen) == 3).all()
+    moves = np.concatenate([m - p for (_, m), (_, p) in zip(batches, plain, strict=True)])
+    assert len(np.unique(moves[:, 0])) == 30
+    order = seen
+    plain.draw(1)
+    assert sum(rows_seen(plain), []) != order
 
 
 def test_rows_with_more_labels_are_drawn_more_often(data):

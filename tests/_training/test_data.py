@@ -93,3 +93,13 @@ def test_a_run_that_was_stopped_early_has_nothing_left():
 
     run = Run(1, None, 50, checkpoint=Stopped()).resumed()
     assert run.last_epoch == run.n_done == 3
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_draws"), [(1, 16), (20, 320), (400, 6400), (5000, 6400), (6401, 6401)]
+)
+def test_a_training_whose_length_nobody_set_shows_few_rows_several_times(n_rows, n_draws):
+    run = Run(seed=0, deterministic_seed=None, epochs=None)
+    assert (run.n_epochs, run.n_draws(n_rows)) == (20, n_draws)
+    run = Run(seed=0, deterministic_seed=None, epochs=3)
+    assert (run.n_epochs, run.n_draws(n_rows)) == (3, n_rows)
