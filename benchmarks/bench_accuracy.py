@@ -40,13 +40,15 @@ RECIPES = {
     ),
     "cnn": ("cnn, defaults", AUGMENT, {"network": "cnn"}),
     "default": ("defaults", AUGMENT, {}),
+    "huber": ("defaults, Huber loss", AUGMENT, {"loss": "huber"}),
+    "short": ("Huber loss, 15 passes over the rows", AUGMENT, {"loss": "huber", "epochs": 15}),
     "unmixed": ("defaults, one labelling scheme", AUGMENT, {"schemes": None}),
     "best": (
-        "wider network, 60 epochs, stronger augmentation, moved copies at test",
+        "wider network, 100 epochs, stronger augmentation, moved copies at test",
         STRONG,
         {
             "network__width": 24,
-            "epochs": 60,
+            "epochs": 100,
             "patience": None,
             "validation_split": 0.05,
             "tta": "moves",
@@ -84,10 +86,15 @@ def main():
     parser.add_argument("test")
     parser.add_argument("labels")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["default", "plain"])
+    parser.add_argument("--rows", type=int, help="so many complete rows alone, drawn at random")
     parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--keep", help="folder for the fitted pipelines")
     arguments = parser.parse_args()
     X, y = load_kaggle(arguments.training, return_X_y=True)
+    if arguments.rows:
+        rng = np.random.default_rng(arguments.random_state)
+        rows = rng.permutation(np.flatnonzero(y.notna().all(axis=1)))[: arguments.rows]
+        X, y = X[rows], y.iloc[rows].reset_index(drop=True)
     test = load_kaggle(arguments.test)
     y_test = pd.read_csv(arguments.labels).set_index("ImageId").loc[test.image_ids, y.columns]
     means = np.tile(y.mean(), (len(y_test), 1))
