@@ -186,9 +186,9 @@ class KeypointRegressor(KerasRegressorBase):
     model_ : keras.Model
         The network.
     history_ : dict of str to list of float
-        Per epoch: ``loss`` (network units, or a log-likelihood with "laplace") and ``rmse`` (pixels)
-        of the training batches as augmented, ``val_loss`` and ``val_rmse`` of the validation rows.
-        For crops of photographs these are pixels of the crop.
+        Per epoch: ``loss`` (network units, or a log-likelihood with "laplace") and ``rmse``
+        (pixels) of the training batches as augmented, ``val_loss`` and ``val_rmse`` of the
+        validation rows. For crops of photographs these are pixels of the crop.
     keypoint_names_ : tuple of str, or None
         Names of the keypoints, if y was a DataFrame that has them.
     schemes_ : ndarray of shape (n_schemes, n_outputs), bool
