@@ -33,7 +33,7 @@ def by_hand(arguments):
     model = NETWORKS[arguments.network](X.shape[1:], y.shape[1])
     n_steps = -(-len(X) // 32) * arguments.epochs
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, round(0.95 * n_steps), warmup_target=2e-3, warmup_steps=round(0.05 * n_steps)
+        0.0, round(0.95 * n_steps), warmup_target=4e-3, warmup_steps=round(0.05 * n_steps)
     )
     optimizer = keras.optimizers.AdamW(
         rate, weight_decay=0.01, use_ema=True, ema_momentum=1 - 1 / (0.05 * n_steps)

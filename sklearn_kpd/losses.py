@@ -274,7 +274,7 @@ class MaskedLaplace(_PixelLoss):
 
     Parameters
     ----------
-    ratio : float, default=0.3
+    ratio : float, default=0.5
         Scale of the distribution, in standard deviations of the heatmap.
     pixels_per_unit : float, default=1.0
         Pixels in one network unit.
@@ -301,7 +301,7 @@ class MaskedLaplace(_PixelLoss):
 
     def __init__(
         self,
-        ratio: float = 0.3,
+        ratio: float = 0.5,
         pixels_per_unit: float = 1.0,
         name: str = "masked_laplace",
         **kwargs: Any,

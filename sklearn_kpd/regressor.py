@@ -117,7 +117,7 @@ class KeypointRegressor(KerasRegressorBase):
     optimizer : str, class or keras.optimizers.Optimizer, default="adamw"
         Keras optimizer. Its arguments can be given as ``optimizer__<argument>``, for example
         ``optimizer__beta_2=0.99``; an instance keeps its own.
-    learning_rate : float, default=2e-3
+    learning_rate : float, default=4e-3
         The highest learning rate, unless the optimizer is an instance.
     weight_decay : float, default=0.01
         Decoupled weight decay, unless the optimizer is an instance. Biases and normalisation are
@@ -255,7 +255,7 @@ class KeypointRegressor(KerasRegressorBase):
         sampling: str = "labels",
         loss: str | keras.losses.Loss = "auto",
         optimizer: str | type | keras.optimizers.Optimizer = "adamw",
-        learning_rate: float = 2e-3,
+        learning_rate: float = 4e-3,
         weight_decay: float = 0.01,
         learning_rate_schedule: str = "cosine",
         batch_size: int = 32,
