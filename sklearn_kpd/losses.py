@@ -292,8 +292,9 @@ class MaskedLaplace(_PixelLoss):
     >>> from sklearn_kpd.losses import MaskedLaplace
     >>> heatmaps = np.log(np.float32([[[[1], [2], [1]]]]) / 4)  # one row of three pixels
     >>> y_true = np.float32([[2 / 3, np.nan]])  # the centre of the last of them, and no y
-    >>> float(MaskedLaplace(ratio=1.0)(y_true, heatmaps))  # ln(2 s) + (2 / 3) / s, s = √2 / 3
-    1.35...
+    >>> laplace = MaskedLaplace(ratio=1.0, pixels_per_unit=48.0)
+    >>> float(laplace(y_true, heatmaps))  # ln(2 s) + 32 / s, s = 48 √2 / 3
+    5.22...
     """
 
     #: Whether `y_pred` are heatmaps, (n, height, width, k), where the network has any.
