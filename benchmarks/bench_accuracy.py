@@ -41,7 +41,11 @@ RECIPES = {
     "cnn": ("cnn, defaults", AUGMENT, {"network": "cnn"}),
     "default": ("defaults", AUGMENT, {}),
     "huber": ("defaults, Huber loss", AUGMENT, {"loss": "huber"}),
-    "short": ("Huber loss, 15 passes over the rows", AUGMENT, {"loss": "huber", "epochs": 15}),
+    "short": (
+        "Huber loss, 15 passes over the rows, a lower learning rate",
+        AUGMENT,
+        {"loss": "huber", "epochs": 15, "learning_rate": 2e-3},
+    ),
     "unmixed": ("defaults, one labelling scheme", AUGMENT, {"schemes": None}),
     "best": (
         "wider network, 100 epochs, stronger augmentation, moved copies at test",
