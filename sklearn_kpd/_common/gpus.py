@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sklearn_kpd._common.keras import IS_TENSORFLOW
+from sklearn_kpd._common.keras import IS_TENSORFLOW, n_visible_gpus
 
 # Locks of this process, by the number or name of the GPU; they end with it, however it ends.
 _claimed: dict[str, int] = {}
@@ -44,9 +44,7 @@ def _in_dask_worker() -> bool:
 
 def _visible() -> list[str]:
     """GPUs that TensorFlow computes on, as CUDA_VISIBLE_DEVICES names them."""
-    import tensorflow as tf
-
-    n_gpus = len(tf.config.list_physical_devices("GPU"))
+    n_gpus = n_visible_gpus()
     names = os.environ.get("CUDA_VISIBLE_DEVICES")
     return [str(i) for i in range(n_gpus)] if names is None else names.split(",")[:n_gpus]
 

@@ -167,6 +167,13 @@ def check_process() -> None:
         )
 
 
+def n_visible_gpus() -> int:
+    """How many GPUs TensorFlow sees."""
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
 _busy = threading.Lock()
 _being_fitted: set[int] = set()
 

@@ -12,12 +12,12 @@ from sklearn_kpd._common import gpus
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs flock")
 
-# Another process that holds what it claims until its standard input ends.
+# Another worker's process, that holds the lock of a GPU until it ends.
 OTHER = """
-import sys, tempfile
-tempfile.tempdir = sys.argv[1]
-from sklearn_kpd._common import gpus
-print(gpus._locked("1"), flush=True)
+import fcntl, sys
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("locked", flush=True)
 sys.stdin.read()
 """
 
@@ -38,7 +38,8 @@ def worker(tmp_path, monkeypatch):
 
 @pytest.fixture
 def other(worker):
-    command = [sys.executable, "-c", OTHER, str(worker)]
+    lock = worker / f"sklearn_kpd-{os.getuid()}-gpu-1.lock"
+    command = [sys.executable, "-c", OTHER, str(lock)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         yield process
