@@ -46,6 +46,7 @@ RECIPES = {
         AUGMENT,
         {"loss": "huber", "epochs": 15, "learning_rate": 2e-3},
     ),
+    "itself": ("defaults, and images without labels", AUGMENT, {"self_training": 0.5}),
     "unmixed": ("defaults, one labelling scheme", AUGMENT, {"schemes": None}),
     "best": (
         "wider network, 100 epochs, stronger augmentation, moved copies at test",
@@ -91,6 +92,9 @@ def main():
     parser.add_argument("labels")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["default", "plain"])
     parser.add_argument("--rows", type=int, help="so many complete rows alone, drawn at random")
+    parser.add_argument(
+        "--others", action="store_true", help="with --rows: the other rows too, without labels"
+    )
     parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument("--keep", help="folder for the fitted pipelines")
     arguments = parser.parse_args()
@@ -98,7 +102,10 @@ def main():
     if arguments.rows:
         rng = np.random.default_rng(arguments.random_state)
         rows = rng.permutation(np.flatnonzero(y.notna().all(axis=1)))[: arguments.rows]
-        X, y = X[rows], y.iloc[rows].reset_index(drop=True)
+        if arguments.others:
+            y.iloc[np.setdiff1d(np.arange(len(y)), rows)] = np.nan
+        else:
+            X, y = X[rows], y.iloc[rows].reset_index(drop=True)
     test = load_kaggle(arguments.test)
     y_test = pd.read_csv(arguments.labels).set_index("ImageId").loc[test.image_ids, y.columns]
     means = np.tile(y.mean(), (len(y_test), 1))

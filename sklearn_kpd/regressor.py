@@ -7,6 +7,7 @@ import copy
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -52,6 +53,7 @@ from sklearn_kpd._training.optimizer import compile_model, make_optimizer
 from sklearn_kpd._training.options import check_options
 from sklearn_kpd._training.schedules import SCHEDULES
 from sklearn_kpd._training.scikeras import KerasRegressorBase
+from sklearn_kpd._training.self_training import Labeller, SelfTraining
 from sklearn_kpd._training.train import Outcome, schedule_callbacks, train
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.images import AugmentedImages
@@ -107,8 +109,15 @@ class KeypointRegressor(KerasRegressorBase):
         pattern. None: one set of outputs for all rows.
     sampling : {"labels", "rows"}, default="labels"
         How the rows of an epoch are drawn: "labels" draws a row the more often the more labels it
-        has, so that the time goes to the rows that teach most; an epoch has as many draws as there
-        are rows. "rows" takes each row once, as "labels" does where all rows have as many labels.
+        has, so that the time goes to the rows that teach most; the length of an epoch stays as it
+        is. "rows" draws all alike, as "labels" does where all rows have as many labels.
+    self_training : float, default=0.0
+        Share of the images of an epoch, at most, that may come from rows with no label at all,
+        whole rows of NaN: the network labels them itself, from the first quarter of the training
+        on and for each epoch anew, and learns from moved copies of them. So it needs an
+        augmentation to gain from it. With 0 these rows teach nothing.
+
+        .. versionadded:: 0.2
     loss : {"auto", "laplace", "huber", "mse", "wing"} or keras.losses.Loss, default="auto"
         Loss over the labelled values, see :mod:`sklearn_kpd.losses`. "auto" is "laplace" for
         networks that end in heatmaps (:class:`~sklearn_kpd.networks.SpatialSoftArgmax`), "huber"
@@ -221,6 +230,7 @@ class KeypointRegressor(KerasRegressorBase):
         "missing": [StrOptions(set(POLICIES)), HasMethods(["fit_transform"])],
         "schemes": [StrOptions({"pattern"}), None],
         "sampling": [StrOptions({"labels", "rows"})],
+        "self_training": [Interval(Real, 0, 1, closed="left")],
         "loss": [StrOptions({"auto", *losses.LOSSES}), keras.losses.Loss],
         "optimizer": [str, type, keras.optimizers.Optimizer],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -253,6 +263,7 @@ class KeypointRegressor(KerasRegressorBase):
         missing: str | TransformerMixin = "mask",
         schemes: str | None = "pattern",
         sampling: str = "labels",
+        self_training: float = 0.0,
         loss: str | keras.losses.Loss = "auto",
         optimizer: str | type | keras.optimizers.Optimizer = "adamw",
         learning_rate: float = 4e-3,
@@ -278,6 +289,7 @@ class KeypointRegressor(KerasRegressorBase):
         self.missing = missing
         self.schemes = schemes
         self.sampling = sampling
+        self.self_training = self_training
         self.loss = loss
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -395,7 +407,16 @@ class KeypointRegressor(KerasRegressorBase):
 
         # 3 batches, each drawn anew, in network units
         sizes = {"batch_size": self.batch_size}
-        training = training_batches(data, split, schemes, run, sampling=self.sampling, **sizes)
+        teaches_itself = whole and self.self_training > 0 and len(split.unlabelled) > 0
+        training = training_batches(
+            data,
+            split,
+            schemes,
+            run,
+            sampling=self.sampling,
+            unlabelled=teaches_itself,
+            **sizes,
+        )
         if held_out is None:
             held_out, rows = data, split.validation
         else:
@@ -417,6 +438,9 @@ class KeypointRegressor(KerasRegressorBase):
             schedule=self.learning_rate_schedule,
             patience=None if validation is None else self.patience,
         )
+        if teaches_itself:
+            label = learnt._labeller(data)
+            callbacks.append(SelfTraining(training, label, self.self_training, run))
         shown = shows_heatmaps(learnt.model_)
         with on_devices(shown, self.devices) as model, self._in_training(model):
             outcome = train(model, training, validation, run, callbacks, verbose=self.verbose)
@@ -547,7 +571,8 @@ class KeypointRegressor(KerasRegressorBase):
         )
         start_from_mean(self.model_, training)
         loss = self._make_loss(scale)
-        _check_loss(loss, training.values, len(self.schemes_), n_outputs)
+        labelled = training.values[~np.isnan(training.values).all(axis=1)]
+        _check_loss(loss, labelled, len(self.schemes_), n_outputs)
         options = self._routed("compile")
         compile_model(
             self.model_,
@@ -585,6 +610,22 @@ class KeypointRegressor(KerasRegressorBase):
         row_schemes = schemes.of_rows(data.values[rows])
         errors[row_schemes[:, np.newaxis] != schemes.chosen] = np.nan
         return self.calibration_ if np.isnan(errors).all() else calibrate(spread, errors)
+
+    def _labeller(self, data: LabelledImages) -> Labeller:
+        """Labels of the fullest scheme for images, by the network that is trained."""
+        predictor = replace(
+            self._predictor(),
+            schemes=np.zeros(data.values.shape[1], int),
+            tta=None if self.flip_permutation_ is None else "flip",
+        )
+
+        def label(model: keras.Model, rows: IntArray) -> FloatArray:
+            found = replace(predictor, model=model).pixels(
+                data.images, data.gain, rows=rows, batch_size=self._prediction_batch
+            )
+            return np.where(self.schemes_[0], found, np.nan)
+
+        return label
 
     @contextlib.contextmanager
     def _in_training(self, model: keras.Model) -> Iterator[None]:

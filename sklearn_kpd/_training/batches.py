@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_kpd._common.schemes import IntArray, to_scheme_outputs
+from sklearn_kpd._common.schemes import BoolArray, IntArray, to_scheme_outputs
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.images import Array, made, take
 from sklearn_kpd.keypoints import FloatArray, to_units
@@ -107,6 +107,11 @@ class Batches:
         self.row_schemes = self.rows = self._order = np.empty(0, int)
         self.sample_weight = self.row_shares = None
         self.augmentations = ()
+
+    @property
+    def drawn(self) -> BoolArray:
+        """Whether each row is in this epoch."""
+        return np.isin(np.arange(len(self.rows)), self._order)
 
     def draw(self, epoch: int) -> None:
         """Draw the order of an epoch, and the numbers of its augmentation.

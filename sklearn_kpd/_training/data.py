@@ -89,11 +89,14 @@ class Split:
         Their keypoints, after the missing-label policy.
     validation : ndarray of int
         Those that are measured after every epoch.
+    unlabelled : ndarray of int
+        Those that have no label at all, and belong to no group that is validated.
     """
 
     rows: IntArray
     values: FloatArray
     validation: IntArray
+    unlabelled: IntArray
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,9 @@ def split_rows(
     if sample_weight is not None:
         order = order[sample_weight[order] > 0]
         if not len(order):
-            raise ValueError("sample_weight is 0 for every row: there is nothing to learn.")
+            raise ValueError(
+                "sample_weight is 0 for every row with a label: there is nothing to learn."
+            )
     n_validation = min(int(len(order) * share), len(order) - 1)
     if groups is None or not share:
         return np.sort(order[n_validation:]), np.sort(order[:n_validation])
@@ -246,6 +251,9 @@ def make_split(
 ) -> Split:
     """Split the rows, and apply the missing-label policy to those that are trained on.
 
+    A row with no label at all is on neither side: there is nothing to validate, and a policy that
+    fills labels would make up all of them.
+
     Parameters
     ----------
     data : LabelledImages
@@ -257,13 +265,18 @@ def make_split(
     missing : str or imputer
         Missing-label policy.
     """
+    n_rows = len(data.values)
+    without = np.asarray(np.isnan(data.values).all(axis=1))
+    weights = np.ones(n_rows) if data.sample_weight is None else data.sample_weight
+    labelled = weights if without.all() else np.where(without, 0, weights)  # the policy says so
     training, validation = split_rows(
-        len(data.values), share, seed, sample_weight=data.sample_weight, groups=data.groups
+        n_rows, share, seed, sample_weight=labelled, groups=data.groups
     )
-    # a row with no label has nothing to validate
-    validation = validation[~np.isnan(data.values[validation]).all(axis=1)]
     kept, values = apply_policy(missing, data.values[training], data.columns)
-    return Split(training[kept], values, validation)
+    unlabelled = without & (weights > 0)
+    if data.groups is not None:
+        unlabelled &= ~np.isin(data.groups, data.groups[validation])
+    return Split(training[kept], values, validation, np.flatnonzero(unlabelled))
 
 
 def make_schemes(labelled: BoolArray, kind: str | None) -> Schemes:
@@ -291,6 +304,7 @@ def training_batches(
     *,
     batch_size: int,
     sampling: str,
+    unlabelled: bool = False,
 ) -> Batches:
     """Batches of the training rows, each drawn anew.
 
@@ -302,20 +316,33 @@ def training_batches(
         Rows in a batch.
     sampling : {"labels", "rows"}
         How the rows of an epoch are drawn.
+    unlabelled : bool, default=False
+        Whether rows with no label are there too, the last ones. They have no share of an epoch,
+        and NaN for labels, until :class:`SelfTraining` gives them some.
     """
-    weights = data.sample_weight
+    weights, rows, values = data.sample_weight, split.rows, split.values
+    row_schemes = schemes.of_rows(data.values[rows])
+    row_shares = label_shares(values) if sampling == "labels" else None
+    if unlabelled:
+        n_more = len(split.unlabelled)
+        rows = np.concatenate([rows, split.unlabelled])
+        values = np.pad(values, [(0, n_more), (0, 0)], constant_values=np.nan)
+        row_schemes = np.pad(row_schemes, (0, n_more))  # the fullest
+        if row_shares is None:
+            row_shares = np.full(len(split.rows), 1 / len(split.rows))
+        row_shares = np.pad(row_shares, (0, n_more))
     return Batches(
         data.images,
-        split.rows,
-        split.values,
+        rows,
+        values,
         gain=data.gain,
         batch_size=batch_size,
-        row_schemes=schemes.of_rows(data.values[split.rows]),
+        row_schemes=row_schemes,
         n_schemes=len(schemes.patterns),
-        sample_weight=None if weights is None else weights[split.rows],
+        sample_weight=None if weights is None else weights[rows],
         augmentations=data.augmentations,
-        row_shares=label_shares(split.values) if sampling == "labels" else None,
-        n_draws=run.n_draws(len(split.rows)),
+        row_shares=row_shares,
+        n_draws=run.n_draws(len(rows)),
         seed=run.seed,
     )
 

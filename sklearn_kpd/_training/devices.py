@@ -9,11 +9,11 @@ import keras
 from sklearn_kpd._common.keras import (
     IS_TENSORFLOW,
     as_numpy,
-    given_metrics,
     layers_within,
     reset_given_metrics,
 )
 from sklearn_kpd._training.heatmaps import ShowsHeatmaps
+from sklearn_kpd._training.optimizer import compile_as
 from sklearn_kpd._training.state import restore_training_state, training_state
 
 
@@ -98,16 +98,7 @@ def _mirrored(model: keras.Model, names: list[str]) -> keras.Model:
     copies = _Copies(inside.inputs, inside.outputs[0], name=model.name)
     copies.strategy = strategy
     # Metrics see whole batches, so they are those of the network itself.
-    metrics, weighted_metrics = given_metrics(model)
-    copies.compile(
-        optimizer=optimizer,
-        loss=model.loss,
-        metrics=metrics,
-        weighted_metrics=weighted_metrics,
-        run_eagerly=model.run_eagerly,
-        steps_per_execution=model.steps_per_execution,
-        jit_compile=False,
-    )
+    compile_as(copies, model, optimizer=optimizer, jit_compile=False)
     with strategy.scope():
         copies.optimizer.build(copies.trainable_variables)
     copies.loss_scale = _loss_scale(strategy, model.loss, model.output_shape[1])

@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from sklearn_kpd._common.keras import given_metrics, reset_given_metrics
+from sklearn_kpd._common.keras import reset_given_metrics
+from sklearn_kpd._training.optimizer import compile_as
 from sklearn_kpd.losses import PACKAGE
 from sklearn_kpd.networks import SpatialSoftArgmax
 
@@ -38,16 +39,7 @@ def shows_heatmaps(model: keras.Model) -> keras.Model:
         return model
     showing = ShowsHeatmaps(model.inputs, model.outputs[0], name=model.name)
     reset_given_metrics(model)
-    metrics, weighted_metrics = given_metrics(model)
-    showing.compile(
-        optimizer=model.optimizer,
-        loss=model.loss,
-        metrics=metrics,
-        weighted_metrics=weighted_metrics,
-        run_eagerly=model.run_eagerly,
-        steps_per_execution=model.steps_per_execution,
-        jit_compile=model.jit_compile,
-    )
+    compile_as(showing, model)
     return showing
 
 

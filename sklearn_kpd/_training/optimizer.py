@@ -4,7 +4,12 @@ from typing import Any
 
 import keras
 
-from sklearn_kpd._common.keras import inner_optimizer, slow_down, without_summed_gradients
+from sklearn_kpd._common.keras import (
+    given_metrics,
+    inner_optimizer,
+    slow_down,
+    without_summed_gradients,
+)
 from sklearn_kpd.networks._backbone import learning_rate_factors
 
 # Weights whose decay would gain nothing: biases, and scale and offset of normalisation.
@@ -102,6 +107,31 @@ def compile_model(
     model.compile(optimizer=optimizer, loss=loss, metrics=metrics, **options)
     # Keras would build it inside a compiled function, with a graph for every variable.
     model.optimizer.build(model.trainable_variables)
+
+
+def compile_as(model: keras.Model, other: keras.Model, **changes: Any) -> None:
+    """Compile a model as another one is, with the same optimizer, loss and metrics.
+
+    Parameters
+    ----------
+    model : keras.Model
+        New.
+    other : keras.Model
+        Compiled.
+    **changes
+        Arguments of ``keras.Model.compile`` that differ.
+    """
+    metrics, weighted_metrics = given_metrics(other)
+    settings = {
+        "optimizer": other.optimizer,
+        "loss": other.loss,
+        "metrics": metrics,
+        "weighted_metrics": weighted_metrics,
+        "run_eagerly": other.run_eagerly,
+        "steps_per_execution": other.steps_per_execution,
+        "jit_compile": other.jit_compile,
+    }
+    model.compile(**{**settings, **changes})
 
 
 def prepare(model: keras.Model) -> None:

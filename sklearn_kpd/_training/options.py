@@ -17,7 +17,7 @@ FIT = {
     "class_weight": "pass sample_weight to fit",
     "sample_weight": "pass sample_weight to fit",
     "initial_epoch": "set warm_start, or use partial_fit",
-    "steps_per_epoch": "set epochs; an epoch has as many draws as there are rows",
+    "steps_per_epoch": "set epochs; each shows as many images as there are rows",
     "validation_steps": _VALIDATION,
     "validation_batch_size": "set batch_size",
     "validation_freq": "rows are validated after every epoch; validation_split=0 leaves it out",

@@ -117,6 +117,13 @@ def test_going_on_goes_on(tmp_path):
     assert_close(fit(make(epochs=2)), mixed)
 
 
+@pytest.mark.slow
+def test_images_without_labels_are_labelled_alike():
+    y = Y.copy()
+    y.iloc[20:] = np.nan
+    assert_same_on_two(self_training=0.5, epochs=4, fit=lambda regressor: regressor.fit(X, y))
+
+
 def test_a_network_that_cannot_be_copied_is_named():
     with pytest.raises(ValueError, match="cannot be copied.*get_config"):
         make(network=uncopied, devices=TWO).fit(X, Y)

@@ -1,9 +1,18 @@
+import contextlib
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_kpd._training.data import Run, label_shares, split_rows
+from sklearn_kpd._training.data import (
+    LabelledImages,
+    Run,
+    label_shares,
+    make_split,
+    split_rows,
+)
 
 SHARES = st.floats(0, 0.95)
 SEEDS = st.integers(0, 2**31 - 1)
@@ -64,6 +73,41 @@ def test_shares_go_by_the_number_of_labels(labelled):
     if labelled.any():
         shares = label_shares(np.where(labelled, 1.0, np.nan))
         np.testing.assert_allclose(shares * labelled.sum(), labelled.sum(axis=1))
+
+
+@given(st.lists(st.sampled_from([0, 1, 4]), min_size=4, max_size=60), SHARES, SEEDS)
+@pytest.mark.parametrize("missing", ["mask", "mean"])
+def test_rows_without_labels_are_on_neither_side(missing, counts, share, seed):
+    labelled = np.arange(4) < np.array(counts)[:, np.newaxis]
+    values = np.where(labelled, np.arange(len(counts))[:, np.newaxis], np.nan)
+    data = LabelledImages(np.zeros((len(counts), 2, 2, 1)), 1.0, values)
+    with warnings.catch_warnings(), contextlib.suppress(ValueError):  # a column without labels
+        warnings.filterwarnings("ignore", "column .* has no label")
+        split = make_split(data, share, seed, missing)
+        check_split(split, values, share, missing)
+
+
+def check_split(split, values, share, missing):
+    labelled = ~np.isnan(values)
+    some = labelled.any(axis=1)
+    np.testing.assert_array_equal(np.sort([*split.rows, *split.validation]), np.flatnonzero(some))
+    np.testing.assert_array_equal(split.unlabelled, np.flatnonzero(~some))
+    assert len(split.validation) == min(int(some.sum() * share), some.sum() - 1)
+    known = labelled[split.rows]
+    np.testing.assert_array_equal(split.values[known], values[split.rows][known])
+    assert np.isnan(split.values).any() == (missing == "mask" and not known.all())
+
+
+def test_unlabelled_rows_of_a_group_that_is_validated_are_left_out():
+    values = np.where(np.arange(20) % 2, 1.0, np.nan)[:, np.newaxis] * np.ones(4)
+    weights = np.ones(20)
+    weights[0] = 0
+    groups = np.arange(20) // 2
+    data = LabelledImages(np.zeros((20, 2, 2, 1)), 1.0, values, None, weights, groups)
+    split = make_split(data, 0.3, 0, "mask")
+    assert len(split.validation) == 3
+    expected = np.setdiff1d(np.arange(2, 20, 2), split.validation - 1)
+    np.testing.assert_array_equal(split.unlabelled, expected)
 
 
 class KeptAfter:
