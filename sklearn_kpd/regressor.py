@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from sklearn_kpd import losses, metrics, networks
 from sklearn_kpd._common.gpus import claim_gpus
 from sklearn_kpd._common.keras import check_process, fitting_alone, n_replicas
-from sklearn_kpd._common.label_checks import warn_of_suspicious_labels
+from sklearn_kpd._common.label_checks import warn_of_shifted_labels, warn_of_suspicious_labels
 from sklearn_kpd._common.schemes import IntArray, nearest_scheme
 from sklearn_kpd._common.sklearn import (
     HasMethods,
@@ -55,7 +55,7 @@ from sklearn_kpd._training.schedules import SCHEDULES
 from sklearn_kpd._training.scikeras import KerasRegressorBase
 from sklearn_kpd._training.self_training import Labeller, SelfTraining
 from sklearn_kpd._training.train import Outcome, schedule_callbacks, train
-from sklearn_kpd.augment.augmentation import Augmentation
+from sklearn_kpd.augment.augmentation import Augmentation, mirrors_half
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.images import check_images, grey_level_gain
 from sklearn_kpd.keypoints import (
@@ -448,7 +448,8 @@ class KeypointRegressor(KerasRegressorBase):
 
         # 6 calibrate
         if validation is not None:
-            learnt.calibration_ = learnt._calibrated(held_out, rows, schemes)
+            mirrors = mirrors_half(data.augmentations)
+            learnt.calibration_ = learnt._calibrated(held_out, rows, schemes, mirrors=mirrors)
         self._take_over(learnt)
         self._finish(run, outcome)
         return self
@@ -598,17 +599,23 @@ class KeypointRegressor(KerasRegressorBase):
         return made
 
     def _calibrated(
-        self, data: LabelledImages, rows: IntArray, schemes: Schemes
+        self, data: LabelledImages, rows: IntArray, schemes: Schemes, *, mirrors: bool
     ) -> FloatArray | None:
-        """Fit the spread of predictions to their errors on the validation rows."""
+        """Fit the spread of predictions to their errors on the validation rows.
+
+        And look whether the labels lie to one side, where the training has mirrored images.
+        """
         if data.values.shape[1] % 2:  # no points
             return self.calibration_
         found, spread = self._predictor().pixels_and_spread(
             data.images, data.gain, rows=rows, batch_size=self._prediction_batch
         )
-        errors = found - data.values[rows]
         row_schemes = schemes.of_rows(data.values[rows])
-        errors[row_schemes[:, np.newaxis] != schemes.chosen] = np.nan
+        followed = row_schemes[:, np.newaxis] == schemes.chosen
+        labels = np.where(followed, data.values[rows], np.nan)
+        if mirrors:
+            warn_of_shifted_labels(labels, found)
+        errors = found - labels
         return self.calibration_ if np.isnan(errors).all() else calibrate(spread, errors)
 
     def _labeller(self, data: LabelledImages) -> Labeller:

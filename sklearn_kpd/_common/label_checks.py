@@ -17,6 +17,12 @@ _FEWEST_OF_A_CODE = 3
 # A table of a few numbers is taken for an image too, and its y may be any numbers.
 _SMALLEST_SIDE = 16
 _CODES = ((0.0, 0.0), (-1.0, -1.0))
+# A shift is told where it is a quarter of a pixel in most rows, four standard errors from none on
+# average, and where what is left of the points' places is too little to be a lack of training.
+_SMALLEST_SHIFT = 0.25
+_STANDARD_ERRORS = 4
+_EXPLAINED = 0.9
+_FEWEST_ROWS = 20
 
 
 def warn_of_suspicious_labels(values: FloatArray, image_size: tuple[int, int]) -> None:
@@ -54,6 +60,56 @@ def warn_of_suspicious_labels(values: FloatArray, image_size: tuple[int, int]) -
         if text is not None:
             # seen from where `fit` was called
             warnings.warn(text, UserWarning, stacklevel=5)
+
+
+def warn_of_shifted_labels(values: FloatArray, found: FloatArray) -> None:
+    """Warn of labels that all lie to one side of what a network finds that saw mirrored copies.
+
+    Where half of the images were mirrored, a shift of all labels to the right is one to the left
+    as often, and the network learns neither: it finds the points between.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, 2 * k)
+        Labels of rows that were not trained on, in pixels, NaN where not labelled.
+    found : ndarray of shape (n, 2 * k)
+        What the network finds in them.
+
+    Warns
+    -----
+    UserWarning
+        If most rows' mean shifts are a quarter of a pixel or more, and that is no chance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kpd._common.label_checks import warn_of_shifted_labels
+    >>> x = np.linspace(20, 70, 50)
+    >>> warn_of_shifted_labels(np.stack([x, x], axis=1), np.stack([x, x - 1], axis=1))
+    """
+    off = (values - found)[:, ::2]
+    labelled = ~np.isnan(off)
+    rows = labelled.any(axis=1)
+    if rows.sum() < _FEWEST_ROWS:
+        return
+    columns = labelled.any(axis=0)
+    x = np.where(labelled, values[:, ::2], np.nan)[:, columns]
+    if np.nanvar(off) > (1 - _EXPLAINED) * np.nanmean(np.nanvar(x, axis=0)):
+        return
+    shifts = np.nanmean(off[rows], axis=1)
+    shift, error = float(np.median(shifts)), shifts.std() / np.sqrt(len(shifts))
+    if abs(shift) < _SMALLEST_SHIFT or abs(shifts.mean()) < _STANDARD_ERRORS * error:
+        return
+    side = "right" if shift > 0 else "left"
+    warnings.warn(
+        f"The labels of the validation rows lie {abs(shift):.2f} pixels to the {side} of what is "
+        "found, on average of all keypoints. Mirrored copies keep a network from learning such a "
+        "shift, so labels and images do not fit together, and up or down they may be as far off "
+        "unseen. y counts from the centre of the first pixel: take 1 off labels that count from "
+        "1, in pixels of the image that they were set in.",
+        UserWarning,
+        stacklevel=5,  # seen from where `fit` was called
+    )
 
 
 def _about_units(points: FloatArray, image_size: tuple[int, int]) -> str | None:

@@ -148,3 +148,17 @@ class Augmentation:
             np.clip(points, 0, [width - 1, height - 1]) if self.out_of_frame == "clip" else np.nan
         )
         return np.where(left, edge, points)
+
+
+def mirrors_half(augmentations: tuple[Augmentation, ...]) -> bool:
+    """Whether about half of the images come out mirrored.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.augment.augmentation import Augmentation, mirrors_half
+    >>> mirrors_half((Augmentation({}, flip=0.5),)), mirrors_half((Augmentation({}, flip=1.0),))
+    (True, False)
+    """
+    # two mirrors in a row are none
+    upright = np.prod([1 - 2 * a.flip * a.probability for a in augmentations])
+    return bool(abs(upright) <= 0.2)

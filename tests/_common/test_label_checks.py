@@ -1,13 +1,19 @@
+import re
 import warnings
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
 
-from sklearn_kpd._common.label_checks import warn_of_suspicious_labels
+from sklearn_kpd import AugmentTransformer
+from sklearn_kpd._common.label_checks import warn_of_shifted_labels, warn_of_suspicious_labels
 from sklearn_kpd.datasets import make_faces
 from sklearn_kpd.keypoints import check_keypoints
+from sklearn_kpd.networks import SpatialSoftArgmax
+from tests.helpers import dots, tiny_regressor
 
 SIZE = (96, 96)
 
@@ -18,9 +24,13 @@ def values():
 
 
 def messages(values, size=SIZE):
+    return messages_of(warn_of_suspicious_labels, values, size)
+
+
+def messages_of(function, *arguments):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn_of_suspicious_labels(values, size)
+        function(*arguments)
     assert all(w.category is UserWarning for w in caught)
     texts = [str(w.message) for w in caught]
     assert all("\n" not in text for text in texts)
@@ -108,3 +118,53 @@ def test_real_labels_are_no_reason_to_warn(path):
     table = pd.read_csv(file)
     table = table[[column for column in table if column.endswith(("_x", "_y"))]]
     assert messages(check_keypoints(table).values) == []
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+@pytest.mark.parametrize(("shift", "side"), [(1.0, "right"), (-0.5, "left")])
+def test_labels_that_all_lie_to_one_side(values, shift, side, noise):
+    found = values - np.tile([shift, 0.0], 15)
+    found = np.where(np.isnan(found), 50.0, found)  # a network finds every point
+    found += noise * np.random.default_rng(0).normal(size=found.shape)
+    [text] = messages_of(warn_of_shifted_labels, values, found)
+    pixels = re.search(f"lie (.*) pixels to the {side} of what is found", text)[1]
+    assert float(pixels) == pytest.approx(abs(shift), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda y, noise: y + noise,
+        lambda y, noise: y + np.tile([0.0, 3.0], 15),  # a network would have learnt it
+        lambda y, noise: y + np.tile([0.2, 0.2], 15),  # too little to matter
+        lambda y, noise: y + 30 * noise + 5,  # not trained yet
+        lambda y, noise: np.where(np.arange(len(y))[:, None] < 15, y + 3, y + noise),  # a few
+        lambda y, noise: y * np.nan,
+    ],
+)
+def test_labels_that_do_not(values, change):
+    noise = np.random.default_rng(0).normal(size=values.shape)
+    assert not messages_of(warn_of_shifted_labels, change(values, noise), values)
+    assert not messages_of(warn_of_shifted_labels, change(values, noise)[:10], values[:10])
+
+
+def finds_the_dot(image_shape, n_outputs):
+    images = keras.Input(image_shape)
+    bright = keras.layers.Conv2D(1, 1, kernel_initializer="ones")(images)
+    return keras.Model(images, SpatialSoftArgmax()(bright))
+
+
+@pytest.mark.parametrize(
+    ("shift", "flip", "warns"),
+    [(1.0, 0.5, True), (1.0, 0.0, False), (1.0, 1.0, False), (0.0, 0.5, False)],
+)
+def test_a_fit_says_so(shift, flip, warns):
+    places = np.random.default_rng(0).uniform(8, 40, (60, 1, 2))
+    X = dots(places, (48, 48))[:, 0]
+    y = pd.DataFrame(places[:, 0] + shift, columns=["nose_tip_x", "nose_tip_y"])
+    regressor = tiny_regressor(
+        network=finds_the_dot, learning_rate=1e-30, weight_decay=0.0, validation_split=0.5
+    )
+    pipe = make_pipeline(AugmentTransformer(flip=flip, flip_pairs=[]), regressor)
+    said = [text for text in messages_of(pipe.fit, X, y) if "to the right" in text]
+    assert len(said) == warns
