@@ -407,15 +407,9 @@ class KeypointRegressor(KerasRegressorBase):
 
         # 3 batches, each drawn anew, in network units
         sizes = {"batch_size": self.batch_size}
-        teaches_itself = whole and self.self_training > 0 and len(split.unlabelled) > 0
+        others = whole and self.self_training > 0 and len(split.unlabelled) > 0
         training = training_batches(
-            data,
-            split,
-            schemes,
-            run,
-            sampling=self.sampling,
-            unlabelled=teaches_itself,
-            **sizes,
+            data, split, schemes, run, sampling=self.sampling, unlabelled=others, **sizes
         )
         if held_out is None:
             held_out, rows = data, split.validation
@@ -424,30 +418,19 @@ class KeypointRegressor(KerasRegressorBase):
         validation = validation_batches(held_out, rows, schemes, **sizes)
 
         # 4 the network, its masked loss and its optimizer
-        n_batches = run.n_epochs * len(training)
         if not goes_on:
-            learnt._build(training, data.values.shape[1], n_batches)
+            learnt._build(training, data.values.shape[1], run.n_epochs * len(training))
 
         # 5 Keras ▶ history_
-        callbacks = make_callbacks(self.callbacks, self._routed("callbacks"))
-        callbacks += schedule_callbacks(
-            learnt.model_,
-            run,
-            n_batches,
-            callbacks,
-            schedule=self.learning_rate_schedule,
-            patience=None if validation is None else self.patience,
-        )
-        if teaches_itself:
-            label = learnt._labeller(data)
-            callbacks.append(SelfTraining(training, label, self.self_training, run))
+        validates = validation is not None
+        callbacks = learnt._callbacks(data, training, run, validates=validates, others=others)
         shown = shows_heatmaps(learnt.model_)
         with on_devices(shown, self.devices) as model, self._in_training(model):
             outcome = train(model, training, validation, run, callbacks, verbose=self.verbose)
         learnt.history_ = outcome.history
 
         # 6 calibrate
-        if validation is not None:
+        if validates:
             mirrors = mirrors_half(data.augmentations)
             learnt.calibration_ = learnt._calibrated(held_out, rows, schemes, mirrors=mirrors)
         self._take_over(learnt)
@@ -617,6 +600,24 @@ class KeypointRegressor(KerasRegressorBase):
             warn_of_shifted_labels(labels, found)
         errors = found - labels
         return self.calibration_ if np.isnan(errors).all() else calibrate(spread, errors)
+
+    def _callbacks(
+        self, data: LabelledImages, training: Batches, run: Run, *, validates: bool, others: bool
+    ) -> list[keras.callbacks.Callback]:
+        """Callbacks of the user's, of a whole training, and of images without labels."""
+        callbacks = make_callbacks(self.callbacks, self._routed("callbacks"))
+        callbacks += schedule_callbacks(
+            self.model_,
+            run,
+            run.n_epochs * len(training),
+            callbacks,
+            schedule=self.learning_rate_schedule,
+            patience=self.patience if validates else None,
+        )
+        if others:
+            label = self._labeller(data)
+            callbacks.append(SelfTraining(training, label, self.self_training, run))
+        return callbacks
 
     def _labeller(self, data: LabelledImages) -> Labeller:
         """Labels of the fullest scheme for images, by the network that is trained."""

@@ -165,7 +165,7 @@ def schedule_callbacks(
                 "learning_rate_schedule='cosine' is left out: pass "
                 "learning_rate_schedule='constant' with it.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
     if patience is not None:
         callbacks.append(
