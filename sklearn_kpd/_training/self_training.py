@@ -48,8 +48,7 @@ class SelfTraining(DrawEpochs):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Draw the order, and label what was drawn of the rows without labels."""
-        if epoch < self._first_epoch:
-            super().on_epoch_begin(epoch, logs)
+        if epoch < self._first_epoch:  # drawn already, as every training is
             return
         batches = self._batches
         batches.row_shares = self._shares
