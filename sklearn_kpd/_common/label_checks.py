@@ -105,8 +105,9 @@ def warn_of_shifted_labels(values: FloatArray, found: FloatArray) -> None:
         f"The labels of the validation rows lie {abs(shift):.2f} pixels to the {side} of what is "
         "found, on average of all keypoints. Mirrored copies keep a network from learning such a "
         "shift, so labels and images do not fit together, and up or down they may be as far off "
-        "unseen. y counts from the centre of the first pixel: take 1 off labels that count from "
-        "1, in pixels of the image that they were set in.",
+        "unseen. y counts from the centre of the first pixel of the images in X: take 1 off "
+        "labels that count from 1, in pixels of the image that they were set in, and resize "
+        "labels that are of images of another size.",
         UserWarning,
         stacklevel=5,  # seen from where `fit` was called
     )
