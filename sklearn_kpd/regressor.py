@@ -148,7 +148,9 @@ class KeypointRegressor(KerasRegressorBase):
         back over this share of the training. 0 keeps the weights of the last step.
     patience : int or None, default=10
         Stop when the validation RMSE has not improved for so many epochs, and restore the
-        weights of the best epoch. None trains for all the epochs and keeps the last weights.
+        weights of the best epoch. None trains for all the epochs and keeps the last weights: the
+        better choice for a long training, whose learning rate would still be high when by chance
+        ten short epochs gain nothing.
     mixed_precision : {"float16", "bfloat16", None}, default=None
         Compute in half precision, "float16" on a GPU, "bfloat16" on processors and accelerators
         that have it, while weights, output and loss stay float32. A network of your own has to
