@@ -22,8 +22,6 @@ STRONG = {
     "contrast": 0.3, "noise": 0.02, "elastic": 1.5, "cutout": 0.15,
 }  # fmt: skip
 
-LONG = {"patience": None, "validation_split": 0.05, "tta": "moves"}
-
 RECIPES = {
     "plain": (
         "plain: cnn, complete rows alone, no augmentation, MSE, Adam",
@@ -50,45 +48,23 @@ RECIPES = {
     ),
     "itself": ("defaults, and images without labels", AUGMENT, {"self_training": 0.5}),
     "unmixed": ("defaults, one labelling scheme", AUGMENT, {"schemes": None}),
-    "wide": (
+    "best": (
         "wider network, 100 epochs, stronger augmentation, moved copies at test",
         STRONG,
-        {"network__width": 24, "epochs": 100, **LONG},
-    ),
-    "best": (
-        "complete rows alone, two wider networks, stronger augmentation, moved copies at test",
-        STRONG,
-        {"network__width": 32, "epochs": 94, **LONG},
-        {"network__width": 24, "epochs": 170, **LONG},
+        {
+            "network__width": 24,
+            "epochs": 100,
+            "patience": None,
+            "validation_split": 0.05,
+            "tta": "moves",
+        },
     ),
 }
-# Recipes that leave rows with other labels out altogether.
-COMPLETE = {"best"}
 
 
 def make_pipeline(augment, settings, random_state):
     regressor = KeypointRegressor(random_state=random_state, verbose=2, **settings)
     return Pipeline([("augment", AugmentTransformer(**augment)), ("regressor", regressor)])
-
-
-def fit(name, X, y, random_state):
-    """Fit the networks of a recipe, several of them at once."""
-    _, augment, *networks = RECIPES[name]
-    if name in COMPLETE:
-        complete = y.notna().all(axis=1).to_numpy()
-        X, y = X[complete], y[complete]
-    pipes = [
-        make_pipeline(augment, network, random_state + i) for i, network in enumerate(networks)
-    ]
-    if len(pipes) == 1:
-        return [pipes[0].fit(X, y)]
-    return joblib.Parallel(len(pipes))(joblib.delayed(pipe.fit)(X, y) for pipe in pipes)
-
-
-def predict(pipes, X):
-    """Mean of what the networks predict, with the standard deviation of one of them."""
-    found = np.array([pipe.predict(X, return_std=True) for pipe in pipes])
-    return found[:, 0].mean(axis=0), np.sqrt(np.mean(found[:, 1] ** 2, axis=0))
 
 
 def rmse(y_true, y_pred):
@@ -135,13 +111,15 @@ def main():
     means = np.tile(y.mean(), (len(y_test), 1))
     lines = [f"{rmse(y_test, means):6.3f} px             column means"]
     for name in arguments.recipes:
+        title, augment, settings = RECIPES[name]
+        pipe = make_pipeline(augment, settings, arguments.random_state)
         start = time.perf_counter()
-        pipes = fit(name, X, y, arguments.random_state)
+        pipe.fit(X, y)
         minutes = (time.perf_counter() - start) / 60
         if arguments.keep:
-            joblib.dump(pipes, Path(arguments.keep) / f"{name}.joblib")
-        y_pred, y_std = predict(pipes, test.data)
-        lines.append(f"{rmse(y_test, y_pred):6.3f} px {minutes:6.1f} min  {RECIPES[name][0]}")
+            joblib.dump(pipe, Path(arguments.keep) / f"{name}.joblib")
+        y_pred, y_std = pipe.predict(test.data, return_std=True)
+        lines.append(f"{rmse(y_test, y_pred):6.3f} px {minutes:6.1f} min  {title}")
         print(lines[-1], *calibration(y_test.to_numpy(), y_pred, y_std), sep="\n  ", flush=True)
     print("\nRMSE over all coordinates of the test faces, training time:", *lines, sep="\n")
 
