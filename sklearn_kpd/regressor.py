@@ -115,7 +115,8 @@ class KeypointRegressor(KerasRegressorBase):
         Share of the images of an epoch, at most, that may come from rows with no label at all,
         whole rows of NaN: the network labels them itself, from the first quarter of the training
         on and for each epoch anew, and learns from moved copies of them. So it needs an
-        augmentation to gain from it. With 0 these rows teach nothing.
+        augmentation to gain from it. With few labels it gains much, with thousands of labelled
+        rows it may cost. With 0 rows without labels teach nothing.
 
         .. versionadded:: 0.2
     loss : {"auto", "laplace", "huber", "mse", "wing"} or keras.losses.Loss, default="auto"
