@@ -18,8 +18,9 @@ from sklearn_kpd import AugmentTransformer, KeypointRegressor, metrics
 from sklearn_kpd.datasets import load_kaggle
 
 STRONG = {
-    "rotation": 20, "scale": 0.15, "translation": 5, "flip": 0.5, "brightness": 0.15,
-    "contrast": 0.3, "noise": 0.02, "elastic": 1.5, "cutout": 0.15,
+    "rotation": 30, "scale": 0.25, "aspect": 0.2, "shear": 8, "translation": 7, "flip": 0.5,
+    "elastic": 1.5, "brightness": 0.15, "contrast": 0.3, "gamma": 0.2, "shadow": 0.3,
+    "noise": 0.02, "cutout": 0.15, "patches": 0.2,
 }  # fmt: skip
 
 RECIPES = {
@@ -49,13 +50,17 @@ RECIPES = {
     "itself": ("defaults, and images without labels", AUGMENT, {"self_training": 0.5}),
     "unmixed": ("defaults, one labelling scheme", AUGMENT, {"schemes": None}),
     "best": (
-        "wider network, 100 epochs, stronger augmentation, moved copies at test",
+        "complete rows, wider network, 290 epochs, stronger augmentation, outputs for mirror "
+        "images, moved copies at test",
         STRONG,
         {
             "network__width": 24,
-            "epochs": 100,
+            "missing": "drop",
+            "mirrored_outputs": True,
+            "epochs": 290,
             "patience": None,
             "validation_split": 0.05,
+            "mixed_precision": "bfloat16",
             "tta": "moves",
         },
     ),

@@ -37,8 +37,8 @@ def show_each(**magnitudes):
 # --------
 # Keypoints move with the pixels. A flip also swaps the names of left and right.
 
-show_each(rotation=30, scale=0.3, translation=30, shear=20, crop=0.2, flip=0.5, perspective=0.15,
-          elastic=8)  # fmt: skip
+show_each(rotation=30, scale=0.3, aspect=0.3, translation=30, shear=20, crop=0.2, flip=0.5,
+          perspective=0.15, elastic=8)  # fmt: skip
 plt.show()
 
 # %%
@@ -46,17 +46,17 @@ plt.show()
 # -----------
 # Keypoints stay where they are, also below the patch that ``cutout`` puts over the image.
 
-show_each(brightness=0.3, contrast=0.6, noise=0.1, blur=2.0, cutout=0.4)
+show_each(brightness=0.3, contrast=0.6, gamma=0.6, shadow=0.6, noise=0.1, blur=2.0, cutout=0.4)
 plt.show()
 
 # %%
 # All of it together
 # ------------------
-# In a Pipeline every batch of every epoch is drawn anew. ``AugmentSampler`` makes real copies
-# instead, as arrays.
+# In a Pipeline every batch of every epoch is drawn anew, and ``patches`` shows parts of other
+# images of the batch. ``AugmentSampler`` makes real copies instead, as arrays.
 
 everything = {"rotation": 20, "scale": 0.15, "translation": 5, "flip": 0.5, "contrast": 0.3,
-              "noise": 0.03, "cutout": 0.2}  # fmt: skip
+              "noise": 0.03, "shadow": 0.3, "cutout": 0.2, "patches": 0.4}  # fmt: skip
 AugmentationDisplay.from_transformer(
     AugmentTransformer(**everything), X, y, n_faces=3, n_draws=5, random_state=0
 )

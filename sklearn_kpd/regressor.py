@@ -55,7 +55,7 @@ from sklearn_kpd._training.schedules import SCHEDULES
 from sklearn_kpd._training.scikeras import KerasRegressorBase
 from sklearn_kpd._training.self_training import Labeller, SelfTraining
 from sklearn_kpd._training.train import Outcome, schedule_callbacks, train
-from sklearn_kpd.augment.augmentation import Augmentation, mirrors_half
+from sklearn_kpd.augment.augmentation import Augmentation, mirrors_half, share_mirrored
 from sklearn_kpd.augment.images import AugmentedImages
 from sklearn_kpd.images import check_images, grey_level_gain
 from sklearn_kpd.keypoints import (
@@ -107,6 +107,14 @@ class KeypointRegressor(KerasRegressorBase):
         that a twentieth of the rows share, and ten at least, has outputs of its own, from shared
         features; a row with another pattern counts to the nearest. Predictions follow the fullest
         pattern. None: one set of outputs for all rows.
+    mirrored_outputs : bool, default=False
+        Whether mirror images, of an augmentation that flips, have outputs of their own, from
+        shared features. Labels that are not the same in a mirror, all a little to the right or
+        left and right set with other care, teach one set of outputs neither the one nor the other;
+        two sets learn both, and predictions of images follow what was labelled. The loss has to
+        leave missing values out.
+
+        .. versionadded:: 0.2
     sampling : {"labels", "rows"}, default="labels"
         How the rows of an epoch are drawn: "labels" draws a row the more often the more labels it
         has, so that the time goes to the rows that teach most; the length of an epoch stays as it
@@ -232,6 +240,7 @@ class KeypointRegressor(KerasRegressorBase):
         "network": [str, callable],
         "missing": [StrOptions(set(POLICIES)), HasMethods(["fit_transform"])],
         "schemes": [StrOptions({"pattern"}), None],
+        "mirrored_outputs": ["boolean"],
         "sampling": [StrOptions({"labels", "rows"})],
         "self_training": [Interval(Real, 0, 1, closed="left")],
         "loss": [StrOptions({"auto", *losses.LOSSES}), keras.losses.Loss],
@@ -265,6 +274,7 @@ class KeypointRegressor(KerasRegressorBase):
         *,
         missing: str | TransformerMixin = "mask",
         schemes: str | None = "pattern",
+        mirrored_outputs: bool = False,
         sampling: str = "labels",
         self_training: float = 0.0,
         loss: str | keras.losses.Loss = "auto",
@@ -291,6 +301,7 @@ class KeypointRegressor(KerasRegressorBase):
         self.network = network
         self.missing = missing
         self.schemes = schemes
+        self.mirrored_outputs = mirrored_outputs
         self.sampling = sampling
         self.self_training = self_training
         self.loss = loss
@@ -409,16 +420,25 @@ class KeypointRegressor(KerasRegressorBase):
         schemes = learnt._find_schemes(data.values[split.rows], reset=not goes_on)
 
         # 3 batches, each drawn anew, in network units
-        sizes = {"batch_size": self.batch_size}
+        mirrored = learnt._mirrors_apart if goes_on else self._wants_mirrors_apart(data)
         others = whole and self.self_training > 0 and len(split.unlabelled) > 0
         training = training_batches(
-            data, split, schemes, run, sampling=self.sampling, unlabelled=others, **sizes
+            data,
+            split,
+            schemes,
+            run,
+            batch_size=self.batch_size,
+            sampling=self.sampling,
+            mirrored_outputs=mirrored,
+            unlabelled=others,
         )
         if held_out is None:
             held_out, rows = data, split.validation
         else:
             rows = np.flatnonzero(~np.isnan(held_out.values).all(axis=1))
-        validation = validation_batches(held_out, rows, schemes, **sizes)
+        validation = validation_batches(
+            held_out, rows, schemes, batch_size=self.batch_size, mirrored_outputs=mirrored
+        )
 
         # 4 the network, its masked loss and its optimizer
         if not goes_on:
@@ -544,7 +564,8 @@ class KeypointRegressor(KerasRegressorBase):
 
     def _build(self, training: Batches, n_coordinates: int, n_batches: int) -> None:
         """Make and compile a new network."""
-        n_outputs = len(self.schemes_) * n_coordinates
+        n_sets = training.n_schemes * (2 if training.mirrored_outputs else 1)
+        n_outputs = n_sets * n_coordinates
         scale = pixels_per_unit(self.image_shape_[:2])
         defaults = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
         optimizer = make_optimizer(self.optimizer, defaults, self._routed("optimizer"))
@@ -556,10 +577,10 @@ class KeypointRegressor(KerasRegressorBase):
             seed=self._random_state,
             mixed_precision=self.mixed_precision,
         )
-        start_from_mean(self.model_, training)
+        start_from_mean(self.model_, training, self.flip_permutation_)
         loss = self._make_loss(scale)
         labelled = training.values[~np.isnan(training.values).all(axis=1)]
-        _check_loss(loss, labelled, len(self.schemes_), n_outputs)
+        _check_loss(loss, labelled, training, n_outputs)
         options = self._routed("compile")
         compile_model(
             self.model_,
@@ -600,9 +621,22 @@ class KeypointRegressor(KerasRegressorBase):
         followed = row_schemes[:, np.newaxis] == schemes.chosen
         labels = np.where(followed, data.values[rows], np.nan)
         if mirrors:
-            warn_of_shifted_labels(labels, found)
+            warn_of_shifted_labels(labels, self._alike_in_mirrors(data, rows, found))
         errors = found - labels
         return self.calibration_ if np.isnan(errors).all() else calibrate(spread, errors)
+
+    def _alike_in_mirrors(
+        self, data: LabelledImages, rows: IntArray, found: FloatArray
+    ) -> FloatArray:
+        """What is found, less what only one set of outputs has learnt, where there are two."""
+        predictor = self._predictor()
+        if not predictor.mirrored_outputs:
+            return found
+        # The outputs of images as they are, asked for mirror images too: a shift cancels out.
+        alike = replace(
+            predictor, tta="flip", n_schemes=predictor.n_output_sets, mirrored_outputs=False
+        )
+        return alike.pixels(data.images, data.gain, rows=rows, batch_size=self._prediction_batch)
 
     def _callbacks(
         self, data: LabelledImages, training: Batches, run: Run, *, validates: bool, others: bool
@@ -844,6 +878,7 @@ class KeypointRegressor(KerasRegressorBase):
             schemes=self._output_schemes if scheme is None else self._schemes_of(scheme, n_images),
             permutation=self.flip_permutation_,
             tta=self.tta,
+            mirrored_outputs=self._mirrors_apart,
         )
 
     def _schemes_of(self, scheme: ArrayLike, n_images: int) -> IntArray:
@@ -861,6 +896,22 @@ class KeypointRegressor(KerasRegressorBase):
                 f"scheme names the labelling scheme {chosen.max()}; there are {n_schemes}, from 0."
             )
         return np.broadcast_to(chosen, n_images).astype(np.intp)[:, np.newaxis]
+
+    @property
+    def _mirrors_apart(self) -> bool:
+        """Whether mirror images have outputs of their own in the network."""
+        n_outputs = len(self.schemes_) * self.schemes_.shape[1]
+        return bool(self.model_.output_shape[1] == 2 * n_outputs)
+
+    def _wants_mirrors_apart(self, data: LabelledImages) -> bool:
+        """Whether mirror images shall have outputs of their own in a new network."""
+        share = share_mirrored(data.augmentations)
+        if self.mirrored_outputs and share == 1:
+            raise ValueError(
+                "mirrored_outputs=True with flip=1 would leave the outputs of images as they are "
+                "untrained: use flip=0.5."
+            )
+        return self.mirrored_outputs and share > 0
 
     @property
     def _prediction_batch(self) -> int:
@@ -936,14 +987,20 @@ def _unwrap(X: ArrayLike | AugmentedImages) -> tuple[ArrayLike, tuple[Augmentati
 
 
 def _check_loss(
-    loss: keras.losses.Loss, values: FloatArray, n_schemes: int, n_outputs: int
+    loss: keras.losses.Loss, values: FloatArray, training: Batches, n_outputs: int
 ) -> None:
     """Refuse a loss that takes no NaN where there will be some."""
-    missing = np.isnan(values).any()
-    if not (missing or n_schemes > 1) or losses.leaves_missing_out(loss, n_outputs):
+    if np.isnan(values).any():
+        reason, advice = "labels are missing", "missing='mean'"
+    elif training.n_schemes > 1:
+        reason, advice = "each row has labels for one scheme alone", "schemes=None"
+    elif training.mirrored_outputs:
+        reason = "each image has labels for its own outputs or those of mirror images"
+        advice = "mirrored_outputs=False"
+    else:
         return
-    reason = "labels are missing" if missing else "each row has labels for one scheme alone"
-    advice = "missing='mean'" if missing else "schemes=None"
+    if losses.leaves_missing_out(loss, n_outputs):
+        return
     raise ValueError(
         f"loss={type(loss).__name__}() takes no NaN, and {reason}: use a loss of "
         f"sklearn_kpd.losses, derive yours from losses.MaskedLoss, or set {advice}."

@@ -82,22 +82,24 @@ NAMES = {
 }
 PARAMETERS = {
     "KeypointRegressor": """
-        network='heatmap' missing='mask' schemes='pattern' sampling='labels' self_training=0.0
-        loss='auto'
+        network='heatmap' missing='mask' schemes='pattern' mirrored_outputs=False
+        sampling='labels' self_training=0.0 loss='auto'
         optimizer='adamw' learning_rate=0.004 weight_decay=0.01 learning_rate_schedule='cosine'
         batch_size=32 epochs=None validation_split=0.1 weight_average=0.05 patience=10
         mixed_precision=None devices=None tta=None image_shape=None callbacks=None warm_start=False
         checkpoint_dir=None verbose=1 random_state=None **routed
     """,
     "AugmentTransformer": """
-        rotation=0 scale=0 translation=0 shear=0 crop=0 flip=0 perspective=0 elastic=0 blur=0
-        brightness=0 contrast=0 noise=0 cutout=0 ops=None strength=1 probability=1
+        rotation=0 scale=0 aspect=0 translation=0 shear=0 crop=0 flip=0 perspective=0 elastic=0
+        blur=0 brightness=0 contrast=0 gamma=0 shadow=0 noise=0 cutout=0 patches=0 ops=None
+        strength=1 probability=1
         border='replicate' out_of_frame='nan' flip_pairs=None engine='auto' image_shape=None
         random_state=None
     """,
     "AugmentSampler": """
-        n_copies=1 rotation=0 scale=0 translation=0 shear=0 crop=0 flip=0 perspective=0
-        elastic=0 blur=0 brightness=0 contrast=0 noise=0 cutout=0 ops=None strength=1
+        n_copies=1 rotation=0 scale=0 aspect=0 translation=0 shear=0 crop=0 flip=0
+        perspective=0 elastic=0 blur=0 brightness=0 contrast=0 gamma=0 shadow=0 noise=0 cutout=0
+        patches=0 ops=None strength=1
         probability=1 border='replicate' out_of_frame='nan' flip_pairs=None engine='auto'
         image_shape=None random_state=None
     """,

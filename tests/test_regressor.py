@@ -20,12 +20,15 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+import sklearn_kpd
 from sklearn_kpd import AugmentTransformer, KeypointRegressor, losses, metrics, model_selection
 from sklearn_kpd._common.keras import IS_TENSORFLOW
 from sklearn_kpd._training.data import split_rows
 from sklearn_kpd.exceptions import DivergedError
+from sklearn_kpd.keypoints import mirror
 from sklearn_kpd.missing import apply_policy
-from tests.helpers import assert_same_weights, tiny_network, tiny_regressor, weights_of
+from sklearn_kpd.networks import SpatialSoftArgmax
+from tests.helpers import assert_same_weights, dots, tiny_network, tiny_regressor, weights_of
 
 
 def make_pipeline(**parameters):
@@ -664,6 +667,102 @@ def test_schemes_that_are_not_there(kaggle_like, fitted_to_schemes, scheme, mess
         fitted_to_schemes.predict(X, scheme=scheme)
     with pytest.raises(ValueError, match="leave scheme out"):
         fitted_to_schemes.predict(X, return_std=True, scheme=0)
+
+
+# outputs of their own for mirror images
+
+
+def line_fitter(image_shape, n_outputs):
+    """Where the light is, as a soft-argmax finds it, and a line through that for each output."""
+    images = keras.Input(image_shape)
+    place = SpatialSoftArgmax()(images / 12.0)
+    return keras.Model(images, keras.layers.Dense(n_outputs)(place))
+
+
+@pytest.fixture(scope="module")
+def labels_to_the_right():
+    """Dots, and labels that lie three pixels to the right of all of them."""
+    rng = np.random.default_rng(0)
+    points = rng.uniform(12, 36, (120, 1, 2))
+    return dots(points, (48, 48), radius=2.0)[:, 0], points + [3.0, 0.0]
+
+
+def fitted_to_one_side(data, mirrored_outputs):
+    augment = AugmentTransformer(translation=3, flip=0.5, flip_pairs=[])
+    regressor = tiny_regressor(
+        network=line_fitter, mirrored_outputs=mirrored_outputs, epochs=60, learning_rate=0.03,
+        validation_split=0.3,
+    )  # fmt: skip
+    pipe = Pipeline([("augment", augment), ("regressor", regressor)])
+    with pytest.warns(UserWarning, match="pixels to the right of what is found"):
+        return pipe.fit(*data)
+
+
+@pytest.fixture(scope="module")
+def apart(labels_to_the_right):
+    return fitted_to_one_side(labels_to_the_right, mirrored_outputs=True)
+
+
+@pytest.mark.parametrize("tta", [None, "flip", "moves"])
+def test_labels_that_all_lie_to_one_side_are_learnt_where_mirror_images_stand_apart(
+    labels_to_the_right, apart, tta
+):
+    X, y = labels_to_the_right
+    found = apart.set_params(regressor__tta=tta).predict(X)
+    apart.set_params(regressor__tta=None)
+    assert np.abs(found - y).mean() < 0.4
+    assert abs((found - y)[..., 0].mean()) < 0.2
+
+
+def test_one_set_of_outputs_finds_the_points_between(labels_to_the_right):
+    X, y = labels_to_the_right
+    found = fitted_to_one_side((X, y), mirrored_outputs=False).predict(X)
+    np.testing.assert_allclose((found - y)[..., 0].mean(), -3, atol=0.6)
+
+
+def test_outputs_for_mirror_images_are_kept(labels_to_the_right, apart, tmp_path):
+    X, y = labels_to_the_right
+    apart.set_params(regressor__tta="flip")
+    expected = apart.predict(X)
+    sklearn_kpd.save(apart, tmp_path / "model.kpd")
+    loaded = sklearn_kpd.load(tmp_path / "model.kpd", trusted=[line_fitter])
+    np.testing.assert_array_equal(loaded.predict(X), expected)
+    assert loaded[-1].mirrored_outputs is True
+    apart.set_params(regressor__tta=None)
+    again = loaded[-1].partial_fit(loaded[0].fit_transform(X, y), y)  # goes on with both sets
+    assert again.model_.output_shape == (None, 4)
+    assert np.abs(again.predict(X) - y).mean() < 0.6
+
+
+def test_a_dense_layer_starts_from_the_mean_of_labels_and_from_that_of_their_mirror_images(faces):
+    X, y = faces
+    augment = AugmentTransformer(flip=0.5)
+    regressor = tiny_regressor(learning_rate=1e-9, mirrored_outputs=True, validation_split=0)
+    regressor.fit(augment.fit_transform(X, y), y)
+    bias = regressor.model_.layers[-1].bias.numpy().reshape(2, 15, 2) * 48 + 47.5
+    means = y.to_numpy().mean(axis=0).reshape(1, 15, 2)
+    np.testing.assert_allclose(bias[:1], means, atol=1e-3)
+    mirrored = mirror(means, 96, regressor.flip_permutation_)
+    np.testing.assert_allclose(bias[1:], mirrored, atol=1e-3)
+
+
+def test_there_is_one_set_of_outputs_where_nothing_is_mirrored(faces):
+    X, y = faces
+    assert tiny_regressor(mirrored_outputs=True).fit(X, y).model_.output_shape == (None, 30)
+
+
+@pytest.mark.parametrize(
+    ("flip", "settings", "message"),
+    [
+        (1.0, {}, "flip=1 would leave the outputs of images as they are untrained"),
+        (0.5, {"loss": keras.losses.MeanSquaredError()}, "set mirrored_outputs=False"),
+    ],
+)
+def test_outputs_for_mirror_images_that_cannot_be(faces, flip, settings, message):
+    X, y = faces
+    X = AugmentTransformer(flip=flip).fit_transform(X, y)
+    with pytest.raises(ValueError, match=message):
+        tiny_regressor(mirrored_outputs=True, **settings).fit(X, y)
 
 
 def test_large_images_are_predicted_few_at_a_time(monkeypatch):

@@ -103,11 +103,11 @@ def warn_of_shifted_labels(values: FloatArray, found: FloatArray) -> None:
     side = "right" if shift > 0 else "left"
     warnings.warn(
         f"The labels of the validation rows lie {abs(shift):.2f} pixels to the {side} of what is "
-        "found, on average of all keypoints. Mirrored copies keep a network from learning such a "
-        "shift, so labels and images do not fit together, and up or down they may be as far off "
-        "unseen. y counts from the centre of the first pixel of the images in X: take 1 off "
-        "labels that count from 1, in pixels of the image that they were set in, and resize "
-        "labels that are of images of another size.",
+        "found in images and their mirror images, on average of all keypoints. So labels and "
+        "images do not fit together, and up or down they may be as far off unseen. y counts from "
+        "the centre of the first pixel of the images in X: take 1 off labels that count from 1, "
+        "in pixels of the image that they were set in, and resize labels that are of images of "
+        "another size. If they are right where they are, set mirrored_outputs=True.",
         UserWarning,
         stacklevel=5,  # seen from where `fit` was called
     )

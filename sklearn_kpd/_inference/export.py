@@ -81,16 +81,17 @@ def serving_model(predictor: Predictor, y_shape: tuple[int, ...]) -> keras.Model
     """
     model, size = in_single_precision(predictor.model), predictor.image_size
     n_outputs = len(predictor.schemes)
-    to_pixels = SelectOutputs(
-        predictor.schemes * n_outputs + np.arange(n_outputs),
-        pixels_per_unit(size),
-        from_units(np.zeros((1, n_outputs)), size)[0],
-    )
+
+    def to_pixels(outputs: keras.KerasTensor, mirrored: bool) -> keras.KerasTensor:
+        chosen = predictor.output_sets(mirrored) * n_outputs + np.arange(n_outputs)
+        centre = from_units(np.zeros((1, n_outputs)), size)[0]
+        return SelectOutputs(chosen, pixels_per_unit(size), centre)(outputs)
+
     images = keras.Input(model.input_shape[1:], dtype="uint8", name="images")
     x = ops.cast(images, "float32")
-    keypoints = to_pixels(model(x, training=False))
+    keypoints = to_pixels(model(x, training=False), False)
     if predictor.tta == "flip":
-        mirrored = to_pixels(model(ops.flip(x, axis=2), training=False))
+        mirrored = to_pixels(model(ops.flip(x, axis=2), training=False), True)
         mirror_back = MirrorBack(predictor.permutation, size[1])
         keypoints = (keypoints + mirror_back(mirrored)) / 2
     return keras.Model(images, {"keypoints": ops.reshape(keypoints, (-1, *y_shape))})

@@ -9,8 +9,9 @@ from sklearn_kpd.augment.fused import warp
 from sklearn_kpd.images import Array
 from sklearn_kpd.keypoints import FloatArray, IntArray
 
-#: Takes images in grey levels, (n, height, width, channels), gives pixels, (n, 2 * k).
-Predict = Callable[[Array], FloatArray]
+#: Takes images in grey levels, (n, height, width, channels), and whether they are mirror images;
+#: gives pixels, (n, 2 * k).
+Predict = Callable[[Array, bool], FloatArray]
 
 # Moves of the copies: small enough that a face stays in the
 # frame, large enough that every pixel is resampled. Degrees, factor, shares of the image's side.
@@ -27,7 +28,7 @@ def predict_moved(
     Parameters
     ----------
     predict : callable
-        Images in grey levels to pixels, (n, 2 * k).
+        ``predict(images, mirrored)``: images in grey levels to pixels, (n, 2 * k).
     images : ndarray of shape (n, height, width, channels), uint8 or float32
         Grey levels.
     matrix : ndarray of shape (3, 3)
@@ -41,7 +42,8 @@ def predict_moved(
         Pixels of the images as they were.
     """
     n_images = len(images)
-    moved = predict(warp(images, np.tile(matrix, (n_images, 1, 1)), "replicate"))
+    copies = warp(images, np.tile(matrix, (n_images, 1, 1)), "replicate")
+    moved = predict(copies, permutation is not None)
     points = moved.reshape(n_images, -1, 2)
     if permutation is not None:
         points = points[:, permutation]
@@ -65,7 +67,7 @@ def flip_averaged(predict: Predict, images: Array, permutation: IntArray | None)
         Mean of what is found in each image and in its mirror image, network units.
     """
     matrix = flip_matrices(np.array([True]), images.shape[1:3])[0]
-    return (predict(images) + predict_moved(predict, images, matrix, permutation)) / 2
+    return (predict(images, False) + predict_moved(predict, images, matrix, permutation)) / 2
 
 
 def mean_and_spread(

@@ -32,6 +32,8 @@ class Predictor:
         Which keypoint takes which place in a mirror image.
     tta : {"flip", "moves", None}
         Test-time augmentation.
+    mirrored_outputs : bool, default=False
+        Whether mirror images have outputs of their own, after those of all schemes.
     """
 
     model: keras.Model
@@ -40,6 +42,7 @@ class Predictor:
     schemes: IntArray
     permutation: IntArray | None
     tta: str | None
+    mirrored_outputs: bool = False
 
     def pixels(
         self, images: Array, gain: float, *, rows: IntArray | None = None, batch_size: int
@@ -82,11 +85,20 @@ class Predictor:
         found = self._by_batch(_find_with_spread, images, gain, rows, batch_size)
         return found[:, 0], found[:, 1]
 
-    def network_pixels(self, images: Array) -> FloatArray:
+    def network_pixels(self, images: Array, mirrored: bool = False) -> FloatArray:
         """What the network finds in a batch of images in grey levels, (n, n_outputs)."""
         outputs = infer(self.model, images)
-        units = from_scheme_outputs(outputs, self.schemes, self.n_schemes)
+        units = from_scheme_outputs(outputs, self.output_sets(mirrored), self.n_output_sets)
         return from_units(units.astype(np.float64), self.image_size)
+
+    @property
+    def n_output_sets(self) -> int:
+        """Sets of outputs that the network has, each with all coordinates."""
+        return self.n_schemes * (2 if self.mirrored_outputs else 1)
+
+    def output_sets(self, mirrored: bool) -> IntArray:
+        """Which set each output is taken from, for images as they are or for mirror images."""
+        return self.schemes + self.n_schemes * (mirrored and self.mirrored_outputs)
 
     def _by_batch(
         self,

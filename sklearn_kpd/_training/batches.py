@@ -33,6 +33,8 @@ class Batches:
         Labelling scheme of each row; by default all have the same.
     n_schemes : int, default=1
         Number of schemes, each of which has outputs of its own.
+    mirrored_outputs : bool, default=False
+        Whether mirror images have outputs of their own, after those of all schemes.
     sample_weight : ndarray of shape (len(rows),), optional
         Weights of the rows.
     augmentations : tuple of Augmentation
@@ -55,6 +57,7 @@ class Batches:
         batch_size: int,
         row_schemes: IntArray | None = None,
         n_schemes: int = 1,
+        mirrored_outputs: bool = False,
         sample_weight: FloatArray | None = None,
         augmentations: tuple[Augmentation, ...] = (),
         row_shares: FloatArray | None = None,
@@ -68,6 +71,7 @@ class Batches:
         self.batch_size = batch_size
         self.row_schemes = np.zeros(len(rows), int) if row_schemes is None else row_schemes
         self.n_schemes = n_schemes
+        self.mirrored_outputs = mirrored_outputs
         self.sample_weight = sample_weight
         self.augmentations = augmentations
         self.row_shares = row_shares
@@ -85,18 +89,27 @@ class Batches:
         chosen = np.sort(self._order[index * self.batch_size : (index + 1) * self.batch_size])
         images = take(self.images, self.rows[chosen], self.gain)
         values = self.values[chosen]
+        mirrored = np.zeros(len(chosen), dtype=bool)
         for number, augmentation in enumerate(self.augmentations):
             seed = self.seed if augmentation.seed is None else augmentation.seed
             rng = np.random.default_rng([seed or 0, self.epoch, index, number])
             points = values.reshape(len(values), -1, 2)
-            images, points = augmentation.apply(images, points, rng)
+            images, points, turned = augmentation.apply(images, points, rng)
             values = points.reshape(len(values), -1)
+            mirrored ^= turned
         images = made(images)
         units = to_units(values, self.images.shape[1:3]).astype(np.float32)
-        units = to_scheme_outputs(units, self.row_schemes[chosen], self.n_schemes)
+        units = self._to_outputs(units, chosen, mirrored)
         if self.sample_weight is None:
             return images, units
         return images, units, self.sample_weight[chosen].astype(np.float32)
+
+    def _to_outputs(self, units: FloatArray, chosen: IntArray, mirrored: BoolArray) -> FloatArray:
+        """Put each row into the outputs of its scheme, as it is or mirrored."""
+        schemes = self.row_schemes[chosen]
+        if not self.mirrored_outputs:
+            return to_scheme_outputs(units, schemes, self.n_schemes)
+        return to_scheme_outputs(units, schemes + self.n_schemes * mirrored, 2 * self.n_schemes)
 
     def release(self) -> None:
         """Let go of images and labels, once the training has ended.

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from sklearn_kpd._common.keras import deterministic, seeded
-from sklearn_kpd._common.schemes import to_scheme_outputs
+from sklearn_kpd._common.schemes import IntArray, to_scheme_outputs
 from sklearn_kpd._training.batches import Batches
 from sklearn_kpd._training.precision import mixed_precision_policy
-from sklearn_kpd.keypoints import to_units
+from sklearn_kpd.keypoints import mirror, to_units
 
 # The policy of the layers' precision is a state of the process, which two threads must not share.
 _building = threading.Lock()
@@ -103,7 +103,9 @@ def _with_one_output(model: Any, image_shape: tuple[int, int, int]) -> keras.Mod
     return keras.Model(images, outputs[0])
 
 
-def start_from_mean(model: keras.Model, batches: Batches) -> None:
+def start_from_mean(
+    model: keras.Model, batches: Batches, permutation: IntArray | None = None
+) -> None:
     """Set the bias of a fully connected last layer to the mean of the labels.
 
     Parameters
@@ -112,13 +114,26 @@ def start_from_mean(model: keras.Model, batches: Batches) -> None:
         Not trained yet.
     batches : Batches
         What it will be trained on.
+    permutation : ndarray of shape (k,), int, optional
+        Which keypoint takes which place in a mirror image; where these have outputs of their own.
     """
     layer = model.layers[-1]
     while isinstance(layer, keras.Sequential):
         layer = layer.layers[-1]
     if isinstance(layer, keras.layers.Dense) and layer.use_bias:
-        units = to_units(batches.values, batches.images.shape[1:3])
-        units = to_scheme_outputs(units, batches.row_schemes, batches.n_schemes)
+        size = batches.images.shape[1:3]
+        views = [batches.values]
+        if batches.mirrored_outputs:
+            assert permutation is not None
+            points = batches.values.reshape(len(batches.values), -1, 2)
+            views.append(mirror(points, size[1], permutation).reshape(batches.values.shape))
+        units = np.concatenate(
+            [
+                to_scheme_outputs(to_units(view, size), batches.row_schemes, batches.n_schemes)
+                for view in views
+            ],
+            axis=1,
+        )
         weights = (~np.isnan(units)).astype(float)
         if batches.sample_weight is not None:
             weights *= batches.sample_weight[:, np.newaxis]

@@ -9,6 +9,8 @@ imgaug 0.4.0 is the last release. What is mended here:
 - its Crop repeats rows where only one side is cut, its Cutout is a square on any image, its
   ElasticTransformation fails with newer OpenCV, its PerspectiveTransform neither reflects nor
   keeps NaN: the fused engine's serve
+- it ties no width to a height, shows no other image, and its GammaContrast takes floats of 0..1:
+  the fused engine's serve
 """
 
 import copy
@@ -18,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_kpd._common.schemes import BoolArray
 from sklearn_kpd.augment import fused
 from sklearn_kpd.augment.draw import MID_GREY, draw
 from sklearn_kpd.augment.ranges import Range
@@ -93,7 +96,7 @@ def apply_ranges(
     border: float | str,
     ops: list[Any],
     rng: np.random.Generator,
-) -> tuple[Array, FloatArray]:
+) -> tuple[Array, FloatArray, BoolArray]:
     """Draw and apply an augmentation by imgaug.
 
     Parameters
@@ -121,6 +124,8 @@ def apply_ranges(
         Moved and disturbed.
     points : ndarray of shape (n, k, 2)
         Moved likewise; pixels.
+    flipped : ndarray of shape (n,), bool
+        Which of them are mirror images.
     """
     flipped = rng.random(len(images)) < flip
     if flipped.any():
@@ -129,16 +134,17 @@ def apply_ranges(
         images[flipped] = mirrored
         points = points.copy()
         points[flipped] = mirror(points[flipped], images.shape[2], permutation)
-    images, points = _fused({"crop"}, ranges, images, points, border, rng)
+    images, points = _fused({"crop", "aspect"}, ranges, images, points, border, rng)
     images, points = _augment(_affine(ranges, images.shape, border), images, points, rng)
     images, points = _fused({"perspective", "elastic"}, ranges, images, points, border, rng)
+    images, points = _fused({"patches", "gamma", "shadow"}, ranges, images, points, border, rng)
     images, points = _augment(_pixel_steps(ranges, images.dtype), images, points, rng)
     images, points = _fused({"cutout"}, ranges, images, points, border, rng)
     # An augmenter of the user's is copied, as it is seeded here and may serve other threads.
     images, points = _augment(iaa.Sequential(copy.deepcopy(ops)), images, points, rng)
     if images.dtype != np.uint8:
         images = np.clip(images, 0, 255)
-    return images, points
+    return images, points, flipped
 
 
 def _fused(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_kpd._common.schemes import BoolArray
 from sklearn_kpd.augment import _imgaug, fused
 from sklearn_kpd.augment.draw import draw, reach
 from sklearn_kpd.augment.ranges import GEOMETRY, Range
@@ -72,7 +73,7 @@ class Augmentation:
 
     def apply(
         self, images: Array, points: FloatArray, rng: np.random.Generator
-    ) -> tuple[Array, FloatArray]:
+    ) -> tuple[Array, FloatArray, BoolArray]:
         """Augment a batch with new random numbers.
 
         Parameters
@@ -90,18 +91,21 @@ class Augmentation:
             Moved and disturbed.
         points : ndarray of shape (n, k, 2)
             Moved likewise; pixels.
+        mirrored : ndarray of shape (n,), bool
+            Which of them are mirror images now.
         """
+        mirrored = np.zeros(len(images), dtype=bool)
         if not self.active or not len(images):
-            return images, points
+            return images, points, mirrored
         chosen = rng.random(len(images)) < self.probability
         if chosen.all():
             return self._move(images, points, rng)
         if not chosen.any():
-            return images, points
+            return images, points, mirrored
         moved = self._move(images[chosen], points[chosen], rng)
         images, points = np.array(made(images)), points.copy()
-        images[chosen], points[chosen] = moved
-        return images, points
+        images[chosen], points[chosen], mirrored[chosen] = moved
+        return images, points, mirrored
 
     def reach(self, image_size: tuple[int, int]) -> float:
         """How far beyond the frame it looks, as a share of the frame's sides.
@@ -117,15 +121,16 @@ class Augmentation:
 
     def _move(
         self, images: Array, points: FloatArray, rng: np.random.Generator
-    ) -> tuple[Array, FloatArray]:
+    ) -> tuple[Array, FloatArray, BoolArray]:
         size = images.shape[1], images.shape[2]
         if self.engine == "fused":
             numbers = draw(self.ranges, self.flip, len(images), size, rng)
+            mirrored = numbers.flipped
             images, moved = fused.apply_draw(
                 images, points, numbers, self.permutation, self.border
             )
         else:
-            images, moved = _imgaug.apply_ranges(
+            images, moved, mirrored = _imgaug.apply_ranges(
                 made(images),
                 points,
                 ranges=self.ranges,
@@ -137,7 +142,7 @@ class Augmentation:
             )
         if self.ranges.keys() & set(GEOMETRY) or self.flip or self.ops:
             moved = self._handle_out_of_frame(moved, size)
-        return images, moved
+        return images, moved, mirrored
 
     def _handle_out_of_frame(self, points: FloatArray, size: tuple[int, int]) -> FloatArray:
         if self.out_of_frame == "keep":
@@ -150,6 +155,19 @@ class Augmentation:
         return np.where(left, edge, points)
 
 
+def share_mirrored(augmentations: tuple[Augmentation, ...]) -> float:
+    """Share of the images that come out mirrored.
+
+    Examples
+    --------
+    >>> from sklearn_kpd.augment.augmentation import Augmentation, share_mirrored
+    >>> share_mirrored((Augmentation({}, flip=1.0), Augmentation({}, flip=0.25)))
+    0.75
+    """
+    # two mirrors in a row are none
+    return float(1 - np.prod([1 - 2 * a.flip * a.probability for a in augmentations])) / 2
+
+
 def mirrors_half(augmentations: tuple[Augmentation, ...]) -> bool:
     """Whether about half of the images come out mirrored.
 
@@ -159,6 +177,4 @@ def mirrors_half(augmentations: tuple[Augmentation, ...]) -> bool:
     >>> mirrors_half((Augmentation({}, flip=0.5),)), mirrors_half((Augmentation({}, flip=1.0),))
     (True, False)
     """
-    # two mirrors in a row are none
-    upright = np.prod([1 - 2 * a.flip * a.probability for a in augmentations])
-    return bool(abs(upright) <= 0.2)
+    return 0.4 <= share_mirrored(augmentations) <= 0.6

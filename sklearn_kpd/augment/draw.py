@@ -28,6 +28,11 @@ class Draw:
         Elastic displacement in pixels at the control points of a spline over the image.
     blur : ndarray of shape (n,), or None
         Standard deviation in pixels.
+    gamma : ndarray of shape (n,), or None
+        Grey levels become ``255 * (grey / 255) ** gamma``.
+    shadow : ndarray of shape (n, 3), or None
+        A soft edge between more light and less: share of the light, direction of the edge's normal
+        in radians, and its distance from the centre in halves of the image's side.
     gain, offset : ndarray of shape (n,), or None
         Grey levels become ``gain * grey + offset``.
     noise : ndarray of shape (n,), or None
@@ -36,17 +41,22 @@ class Draw:
         Where in the bank of noise to cut.
     cutout : ndarray of shape (n, 4), or None
         x0, y0, x1, y1 in pixels; the last two are not included.
+    patches : ndarray of shape (n, 4), or None
+        Boxes, as `cutout`, that show the image before in the batch.
     """
 
     matrices: FloatArray | None
     flipped: BoolArray
     displacements: FloatArray | None
     blur: FloatArray | None
+    gamma: FloatArray | None
+    shadow: FloatArray | None
     gain: FloatArray | None
     offset: FloatArray | None
     noise: FloatArray | None
     noise_start: FloatArray
     cutout: IntArray | None
+    patches: IntArray | None
 
 
 #: The grey level that contrast leaves where it is.
@@ -83,7 +93,11 @@ def draw(
     Draw
         One row an image.
     """
-    names = ("flip", "crop", "affine", "perspective", "elastic", "grey", "noise", "cutout", "blur")
+    # New ones come last, so that the others draw what they always drew.
+    names = (
+        "flip", "crop", "affine", "perspective", "elastic", "grey", "noise", "cutout", "blur",
+        "aspect", "gamma", "shadow", "patches",
+    )  # fmt: skip
     streams = dict(zip(names, rng.spawn(len(names)), strict=True))
 
     def uniform(name: str, stream: str, *shape: int) -> FloatArray | None:
@@ -103,8 +117,11 @@ def draw(
         steps.append(crop_matrices(crop, image_size))
     rotation, scale, shear = (uniform(name, "affine") for name in ("rotation", "scale", "shear"))
     translation = uniform("translation", "affine", 2)
-    if any(v is not None for v in (rotation, scale, shear, translation)):
-        steps.append(affine_matrices(n_images, image_size, rotation, scale, shear, translation))
+    aspect = uniform("aspect", "aspect")
+    if any(v is not None for v in (rotation, scale, shear, translation, aspect)):
+        steps.append(
+            affine_matrices(n_images, image_size, rotation, scale, shear, translation, aspect)
+        )
     perspective = uniform("perspective", "perspective")
     if perspective is not None:
         corners = streams["perspective"].uniform(-1, 1, (n_images, 4, 2))
@@ -123,16 +140,23 @@ def draw(
     if gain is not None:
         offset = (0 if offset is None else offset) + MID_GREY * (1 - gain)
     noise = uniform("noise", "noise")
+    shadow = uniform("shadow", "shadow")
+    if shadow is not None:
+        place = streams["shadow"].uniform(-1, 1, (n_images, 2)) * [np.pi, 1]
+        shadow = np.concatenate([shadow[:, None], place], axis=1)
     return Draw(
         matrices=matrices,
         flipped=flipped,
         displacements=elastic,
         blur=uniform("blur", "blur"),
+        gamma=uniform("gamma", "gamma"),
+        shadow=shadow,
         gain=gain,
         offset=offset,
         noise=None if noise is None else 255 * noise,
         noise_start=streams["noise"].random(n_images),
-        cutout=_cutouts(uniform("cutout", "cutout"), image_size, streams["cutout"]),
+        cutout=_boxes(uniform("cutout", "cutout"), image_size, streams["cutout"]),
+        patches=_boxes(uniform("patches", "patches"), image_size, streams["patches"]),
     )
 
 
@@ -158,12 +182,14 @@ def reach(ranges: dict[str, Range], image_size: tuple[int, int]) -> float:
     0.125
     """
     height, width = image_size
-    names = ("rotation", "scale", "shear", "translation")
+    neutral = {"rotation": 0.0, "scale": 1.0, "shear": 0.0, "aspect": 1.0, "translation": 0.0}
     # the worst lies at an end of each range, but that of the rotation
-    ends = [ranges.get(name, (float(name == "scale"),) * 2) for name in names]
-    drawn = np.array(list(product(np.linspace(*ends[0], 9), *ends[1:], ends[3])))
-    rotation, scale, shear, shifts = drawn[:, 0], drawn[:, 1], drawn[:, 2], drawn[:, 3:]
-    matrices = affine_matrices(len(drawn), image_size, rotation, scale, shear, shifts)
+    ends = [ranges.get(name, (value, value)) for name, value in neutral.items()]
+    drawn = np.array(list(product(np.linspace(*ends[0], 9), *ends[1:], ends[-1])))
+    rotation, scale, shear, aspect = drawn[:, :4].T
+    matrices = affine_matrices(
+        len(drawn), image_size, rotation, scale, shear, drawn[:, 4:], aspect
+    )
     corners = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]]) * [width, height, 1]
     there = (corners - [0.5, 0.5, 0]) @ np.linalg.inv(matrices).swapaxes(1, 2)
     shares = (there[..., :2] + 0.5) / [width, height]
@@ -215,11 +241,13 @@ def affine_matrices(
     scale: FloatArray | None,
     shear: FloatArray | None,
     translation: FloatArray | None,
+    aspect: FloatArray | None = None,
 ) -> FloatArray:
     """Scale, shear, rotate about the centre of the image and translate, in this order.
 
     The signs are imgaug's: a positive rotation is clockwise to the eye, a positive shear
-    moves the lower half to the left.
+    moves the lower half to the left. An aspect is what width over height is multiplied by; the
+    area stays.
 
     Examples
     --------
@@ -231,15 +259,17 @@ def affine_matrices(
     """
     angle = np.deg2rad(np.zeros(n_images) if rotation is None else rotation)
     zoom = np.ones(n_images) if scale is None else scale
+    stretch = np.ones(n_images) if aspect is None else np.sqrt(aspect)
+    along_x, along_y = zoom * stretch, zoom / stretch
     slope = np.tan(np.deg2rad(np.zeros(n_images) if shear is None else shear))
     cos, sin = np.cos(angle), np.sin(angle)
     height, width = image_size
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     matrices = _identity_matrices(n_images)
-    matrices[:, 0, 0] = zoom * cos
-    matrices[:, 0, 1] = -zoom * (slope * cos + sin)
-    matrices[:, 1, 0] = zoom * sin
-    matrices[:, 1, 1] = zoom * (cos - slope * sin)
+    matrices[:, 0, 0] = along_x * cos
+    matrices[:, 0, 1] = -along_y * (slope * cos + sin)
+    matrices[:, 1, 0] = along_x * sin
+    matrices[:, 1, 1] = along_y * (cos - slope * sin)
     matrices[:, :2, 2] = centre - matrices[:, :2, :2] @ centre
     if translation is not None:
         matrices[:, :2, 2] += translation
@@ -329,7 +359,7 @@ def _identity_matrices(n_images: int) -> FloatArray:
     return np.tile(np.eye(3), (n_images, 1, 1))
 
 
-def _cutouts(
+def _boxes(
     sides: FloatArray | None, image_size: tuple[int, int], rng: np.random.Generator
 ) -> IntArray | None:
     if sides is None:

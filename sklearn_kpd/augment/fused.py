@@ -8,8 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import BSpline
-from scipy.ndimage import map_coordinates
 
 from sklearn_kpd._common.opencv import cv2
 from sklearn_kpd.augment.draw import Draw, move_points
@@ -60,6 +58,8 @@ def apply_draw(
     if draw.displacements is not None:
         images, points = displace(images, points, draw.displacements, border)
     images = blur(images, draw.blur)
+    images = show_patches(images, draw.patches)
+    images = change_light(images, draw.gamma, draw.shadow)
     images = change_grey_levels(images, draw.gain, draw.offset, draw.noise, draw.noise_start)
     return cut_out(images, draw.cutout), points
 
@@ -139,7 +139,6 @@ def displace(
     """
     flat = _drop_single_channel(images)
     warped = np.empty_like(flat)
-    moved = np.empty_like(points)
     height, width = flat.shape[1:3]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     options = _border_options(border)
@@ -147,10 +146,9 @@ def displace(
     n_control = displacements.shape[-1]
     rows, columns = spline_basis(height, n_control), spline_basis(width, n_control)
     fields = rows @ displacements.astype(np.float32) @ columns.T
-    for i, field in enumerate(fields):
-        cv2.remap(flat[i], x + field[0], y + field[1], dst=warped[i], **options)
-        moved[i] = _fetched_from(points[i], field)
-    return warped.reshape(images.shape), moved
+    for image, field, target in zip(flat, fields, warped, strict=True):
+        cv2.remap(image, x + field[0], y + field[1], dst=target, **options)
+    return warped.reshape(images.shape), _fetched_from(points, displacements, (height, width))
 
 
 @lru_cache(maxsize=8)
@@ -169,29 +167,44 @@ def spline_basis(n_pixels: int, n_control: int) -> FloatArray:
     ndarray of shape (n_pixels, n_control), float32
         Rows sum to 1.
     """
-    n_intervals = n_control - 3
-    place = (np.arange(n_pixels) + 0.5) / n_pixels * n_intervals
-    knots = np.arange(-3, n_intervals + 4)
-    basis = BSpline(knots, np.eye(n_control), 3)(place).astype(np.float32)
+    basis = _spline_weights(np.arange(n_pixels, dtype=float), n_pixels, n_control).astype(
+        np.float32
+    )
     basis.setflags(write=False)
     return basis
 
 
-def _fetched_from(points: FloatArray, field: FloatArray) -> FloatArray:
+def _spline_weights(places: FloatArray, n_pixels: int, n_control: int) -> FloatArray:
+    """Weights of the control points at places along a side, in pixels: (..., n_control).
+
+    Beyond the ends they are those of the end. De Boor, A Practical Guide to Splines, 1978: the
+    pieces of the uniform cubic B-spline.
+    """
+    n_intervals = n_control - 3
+    place = np.clip((places + 0.5) / n_pixels, 0, 1) * n_intervals
+    distance = np.abs(place[..., np.newaxis] - np.arange(-1, n_control - 1))
+    near = 2 / 3 - distance**2 * (1 - distance / 2)
+    return np.where(distance < 1, near, np.clip(2 - distance, 0, None) ** 3 / 6)
+
+
+def _fetched_from(
+    points: FloatArray, displacements: FloatArray, image_size: tuple[int, int]
+) -> FloatArray:
     """Where points go when the pixel at p is fetched from p + field(p): solve p + field(p) = q.
 
-    The field changes by less than a pixel from one pixel to the next, so the fixed point of
-    p = q - field(p) exists, and each step comes nearer to it.
+    The field changes by less than half a pixel from one pixel to the next, so the fixed point of
+    p = q - field(p) exists, and each step halves the distance to it.
     """
-    labelled = ~np.isnan(points).any(axis=1)
-    target = points[labelled]
+    n_control = displacements.shape[-1]
+    labelled = ~np.isnan(points).any(axis=2, keepdims=True)
+    target = np.where(labelled, points, 0.0)
     place = target
-    for _ in range(30):
-        there = [map_coordinates(f, place.T[::-1], order=1, mode="nearest") for f in field]
-        place = target - np.stack(there, axis=1)
-    moved = np.full_like(points, np.nan)
-    moved[labelled] = place
-    return moved
+    for _ in range(20):
+        along_y = _spline_weights(place[..., 1], image_size[0], n_control)
+        along_x = _spline_weights(place[..., 0], image_size[1], n_control)
+        field = (along_y[:, np.newaxis] @ displacements * along_x[:, np.newaxis]).sum(axis=-1)
+        place = target - field.swapaxes(1, 2)
+    return np.where(labelled, place, np.nan)
 
 
 def blur(images: Array, sigma: FloatArray | None) -> Array:
@@ -213,6 +226,70 @@ def blur(images: Array, sigma: FloatArray | None) -> Array:
         else:
             target[...] = image
     return blurred.reshape(images.shape)
+
+
+def show_patches(images: Array, boxes: IntArray | None) -> Array:
+    """Show the image before in the batch in one box an image; keypoints under it stay.
+
+    Yun et al., CutMix, ICCV 2019, without its mixed labels: what covers a face is as rich as one.
+    """
+    if boxes is None:
+        return images
+    patched = images.copy()
+    for image, other, (x0, y0, x1, y1) in zip(
+        patched, np.roll(images, 1, axis=0), boxes, strict=True
+    ):
+        image[y0:y1, x0:x1] = other[y0:y1, x0:x1]
+    return patched
+
+
+def change_light(images: Array, gamma: FloatArray | None, shadow: FloatArray | None) -> Array:
+    """Gamma, and more light on one side of a soft edge than on the other.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels)
+        Not changed.
+    gamma : ndarray of shape (n,), or None
+        Grey levels become ``255 * (grey / 255) ** gamma``.
+    shadow : ndarray of shape (n, 3), or None
+        From :class:`sklearn_kpd.augment.draw.Draw`.
+
+    Returns
+    -------
+    ndarray of the same shape and dtype
+        In another light.
+    """
+    if gamma is None and shadow is None:
+        return images
+    lit = _drop_single_channel(images)
+    if gamma is not None:
+        if lit.dtype == np.uint8:
+            levels = np.linspace(0, 1, 256)
+            tables = np.round(255 * levels ** gamma[:, np.newaxis]).astype(np.uint8)
+            lit = np.stack(
+                [cv2.LUT(image, table) for image, table in zip(lit, tables, strict=True)]
+            )
+        else:
+            exponents = gamma.reshape(-1, *[1] * (lit.ndim - 1))
+            lit = (255 * (lit / 255) ** exponents).astype(lit.dtype)
+    if shadow is not None:
+        lit = np.stack([_lit(image, *numbers) for image, numbers in zip(lit, shadow, strict=True)])
+    return lit.reshape(images.shape)
+
+
+def _lit(image: Array, share: float, direction: float, distance: float) -> Array:
+    """Make an image brighter on one side of an edge, darker on the other."""
+    height, width = image.shape[:2]
+    side = max(height, width) / 2
+    x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) / side
+    y = (np.arange(height, dtype=np.float32)[:, np.newaxis] - (height - 1) / 2) / side
+    across = x * np.float32(np.cos(direction)) + y * np.float32(np.sin(direction))
+    light = 1 + np.float32(share) * np.tanh(3 * (across - np.float32(distance)))
+    if image.ndim == 3:
+        light = light[..., np.newaxis]
+    lit = np.clip(image * light, 0, 255)
+    return (np.round(lit) if image.dtype == np.uint8 else lit).astype(image.dtype)
 
 
 def change_grey_levels(

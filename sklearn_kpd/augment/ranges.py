@@ -35,6 +35,7 @@ OPERATIONS = {
     "rotation": Operation(0, True, -360, 360, "degrees"),
     "scale": Operation(1, True, 0.05, 20, "factors"),
     "translation": Operation(0, True, -1e6, 1e6, "pixels"),
+    "aspect": Operation(1, True, 0.05, 20, "widths over heights"),
     "shear": Operation(0, True, -80, 80, "degrees"),
     "crop": Operation(0, False, 0, 0.45, "shares of the image's side"),
     "perspective": Operation(0, False, 0, 0.3, "shares of the image's side"),
@@ -42,13 +43,17 @@ OPERATIONS = {
     "blur": Operation(0, False, 0, 100, "pixels"),
     "brightness": Operation(0, True, -1, 1, "shares of the grey scale"),
     "contrast": Operation(1, True, 0, 100, "factors"),
+    "gamma": Operation(1, True, 0.01, 100, "exponents"),
+    "shadow": Operation(0, False, 0, 1, "shares of the light"),
     "noise": Operation(0, False, 0, 1, "shares of the grey scale"),
     "cutout": Operation(0, False, 0, 1, "shares of the image's side"),
+    "patches": Operation(0, False, 0, 1, "shares of the image's side"),
 }
 
 #: Operations that move keypoints; the others change pixels alone.
 GEOMETRY = (
-    "rotation", "scale", "translation", "shear", "crop", "flip", "perspective", "elastic",
+    "rotation", "scale", "aspect", "translation", "shear", "crop", "flip", "perspective",
+    "elastic",
 )  # fmt: skip
 
 
@@ -59,8 +64,8 @@ def resolve_ranges(magnitudes: dict[str, Magnitude], strength: float) -> dict[st
     ----------
     magnitudes : dict of str to float or (float, float)
         A number is symmetric about the neutral value (``scale=0.1`` is 0.9 to 1.1) or, for
-        crop, perspective, elastic, blur, noise and cutout, the largest value. A pair is the
-        lowest and the highest value.
+        crop, perspective, elastic, blur, shadow, noise, cutout and patches, the largest value. A
+        pair is the lowest and the highest value.
     strength : float
         Each range is drawn towards its neutral value by this factor; at 0 nothing is left.
 

@@ -27,9 +27,9 @@ class AugmentSampler(AugmentBase):
     ----------
     n_copies : int, default=1
         Augmented copies of each image.
-    rotation, scale, translation, shear, crop, flip, perspective, elastic, blur, brightness, \
-contrast, noise, cutout, ops, strength, probability, border, out_of_frame, flip_pairs, engine, \
-image_shape
+    rotation, scale, aspect, translation, shear, crop, flip, perspective, elastic, blur, \
+brightness, contrast, gamma, shadow, noise, cutout, patches, ops, strength, probability, border, \
+out_of_frame, flip_pairs, engine, image_shape
         As in `AugmentTransformer`.
     random_state : int, RandomState instance or None, default=None
         Determines the numbers.
@@ -64,6 +64,7 @@ image_shape
         *,
         rotation: Magnitude = 0,
         scale: Magnitude = 0,
+        aspect: Magnitude = 0,
         translation: Magnitude = 0,
         shear: Magnitude = 0,
         crop: Magnitude = 0,
@@ -73,8 +74,11 @@ image_shape
         blur: Magnitude = 0,
         brightness: Magnitude = 0,
         contrast: Magnitude = 0,
+        gamma: Magnitude = 0,
+        shadow: Magnitude = 0,
         noise: Magnitude = 0,
         cutout: Magnitude = 0,
+        patches: Magnitude = 0,
         ops: Any = None,
         strength: float = 1,
         probability: float = 1,
@@ -88,6 +92,7 @@ image_shape
         super().__init__(
             rotation=rotation,
             scale=scale,
+            aspect=aspect,
             translation=translation,
             shear=shear,
             crop=crop,
@@ -97,8 +102,11 @@ image_shape
             blur=blur,
             brightness=brightness,
             contrast=contrast,
+            gamma=gamma,
+            shadow=shadow,
             noise=noise,
             cutout=cutout,
+            patches=patches,
             ops=ops,
             strength=strength,
             probability=probability,

@@ -55,6 +55,7 @@ class AugmentBase(BaseEstimator):
         *,
         rotation: Magnitude = 0,
         scale: Magnitude = 0,
+        aspect: Magnitude = 0,
         translation: Magnitude = 0,
         shear: Magnitude = 0,
         crop: Magnitude = 0,
@@ -64,8 +65,11 @@ class AugmentBase(BaseEstimator):
         blur: Magnitude = 0,
         brightness: Magnitude = 0,
         contrast: Magnitude = 0,
+        gamma: Magnitude = 0,
+        shadow: Magnitude = 0,
         noise: Magnitude = 0,
         cutout: Magnitude = 0,
+        patches: Magnitude = 0,
         ops: Any = None,
         strength: float = 1,
         probability: float = 1,
@@ -78,6 +82,7 @@ class AugmentBase(BaseEstimator):
     ) -> None:
         self.rotation = rotation
         self.scale = scale
+        self.aspect = aspect
         self.translation = translation
         self.shear = shear
         self.crop = crop
@@ -87,8 +92,11 @@ class AugmentBase(BaseEstimator):
         self.blur = blur
         self.brightness = brightness
         self.contrast = contrast
+        self.gamma = gamma
+        self.shadow = shadow
         self.noise = noise
         self.cutout = cutout
+        self.patches = patches
         self.ops = ops
         self.strength = strength
         self.probability = probability
@@ -167,8 +175,8 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
     ``transform(X)``, which predictions go through, returns X.
 
     What is not named does nothing. A magnitude is a number, for a range that is symmetric
-    about doing nothing (for crop, perspective, elastic, blur, noise and cutout: from 0 to the
-    number), or a pair (low, high) of values.
+    about doing nothing (for crop, perspective, elastic, blur, shadow, noise, cutout and patches:
+    from 0 to the number), or a pair (low, high) of values.
 
     Parameters
     ----------
@@ -176,6 +184,10 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
         Degrees about the centre of the image; a positive one turns clockwise.
     scale : float or (float, float), default=0
         ``0.1`` is ``(0.9, 1.1)``; a pair holds factors.
+    aspect : float or (float, float), default=0
+        What width over height is multiplied by, at the same area: ``0.2`` is ``(0.8, 1.2)``.
+
+        .. versionadded:: 0.2
     translation : float or (float, float), default=0
         Pixels, in x and in y.
     shear : float or (float, float), default=0
@@ -194,10 +206,24 @@ class AugmentTransformer(TransformerMixin, AugmentBase):
         Share of the grey scale that is added.
     contrast : float or (float, float), default=0
         ``0.2`` is ``(0.8, 1.2)``; a pair holds factors, about mid-grey.
+    gamma : float or (float, float), default=0
+        ``0.2`` is ``(0.8, 1.2)``; a pair holds exponents of grey levels that go from 0 to 1.
+
+        .. versionadded:: 0.2
+    shadow : float or (float, float), default=0
+        Share of the light that one side of a soft edge at a random place gets more, and the other
+        less.
+
+        .. versionadded:: 0.2
     noise : float or (float, float), default=0
         Standard deviation of normal noise, as a share of the grey scale.
     cutout : float or (float, float), default=0
         Side of a grey box at a random place, as a share of the image's side.
+    patches : float or (float, float), default=0
+        Side of a box at a random place, as a share of the image's side, that shows a part of
+        another image of the batch.
+
+        .. versionadded:: 0.2
     ops : imgaug augmenter or list of them, default=None
         Applied last. Strength does not scale them, but strength 0 leaves them out.
     strength : float, default=1
@@ -383,7 +409,7 @@ def augment_arrays(
         return np.array(X), in_form_of(y, keypoints.values)
     gain = grey_level_gain(images)
     points = keypoints.values.reshape(len(images), -1, 2)
-    moved_images, moved = augmentation.apply(to_grey_levels(images, gain), points, rng)
+    moved_images, moved, _ = augmentation.apply(to_grey_levels(images, gain), points, rng)
     moved_images = from_grey_levels(moved_images, gain, images.dtype)
     values = moved.reshape(len(images), -1)
     return moved_images.reshape(np.shape(X)), in_form_of(y, values)

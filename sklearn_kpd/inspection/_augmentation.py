@@ -173,6 +173,6 @@ def _of_crops(
     points = read_points(y)[rows]
     repeat = np.tile(rows, n_draws)
     rng = np.random.default_rng(augmentation.seed)
-    moved, moved_points = augmentation.apply(pieces.batch(repeat), points[repeat], rng)
+    moved, moved_points, _ = augmentation.apply(pieces.batch(repeat), points[repeat], rng)
     images = np.concatenate([pieces[:], made(moved)])
     return images, np.concatenate([points, moved_points])

@@ -112,7 +112,7 @@ def test_tables_of_a_few_numbers_are_not_looked_at(values):
 
 @pytest.mark.parametrize("path", ["kaggle/facial_keypoints.csv", "faces96/test_labels.csv"])
 def test_real_labels_are_no_reason_to_warn(path):
-    file = Path(__file__).parents[1] / "../shared/data" / path
+    file = Path(__file__).parents[2] / "../shared/data" / path
     if not file.exists():
         pytest.skip("the labels of real faces are not there")
     table = pd.read_csv(file)

@@ -9,7 +9,7 @@ import pytest
 from sklearn_kpd import AugmentTransformer, keypoints
 from sklearn_kpd.keypoints import NAMED_KEYPOINTS, flip_permutation, named_keypoints
 
-DATA = Path(__file__).parents[1] / "../shared/data"
+DATA = Path(__file__).parents[2] / "../shared/data"
 
 # The mirror images of all points, as the tables of the data sets have them (0-based).
 IBUG_MIRROR = [

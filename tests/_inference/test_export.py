@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 
+from sklearn_kpd import AugmentTransformer
 from sklearn_kpd._inference.export import in_single_precision
 from tests.helpers import tiny_regressor
 
@@ -32,10 +33,13 @@ RUN = {".onnx": run_onnx, ".tflite": run_litert}
 
 @pytest.fixture(scope="module")
 def fitted(kaggle_like):
-    """A network with batch normalisation, and outputs for several labelling schemes."""
+    """Batch normalisation, and outputs for several labelling schemes and for mirror images."""
     X, y = kaggle_like
-    regressor = tiny_regressor(network="heatmap", network__width=2, epochs=1).fit(X, y)
+    settings = {"network": "heatmap", "network__width": 2, "mirrored_outputs": True}
+    regressor = tiny_regressor(epochs=1, **settings)
+    regressor.fit(AugmentTransformer(flip=0.5).fit_transform(X, y), y)
     assert len(regressor.schemes_) > 1
+    assert regressor.model_.output_shape[1] == 60 * len(regressor.schemes_)
     return regressor
 
 

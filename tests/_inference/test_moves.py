@@ -19,7 +19,7 @@ from tests.helpers import centroids, dots, tiny_regressor
 SIZE = (40, 60)
 
 
-def find_dots(images):
+def find_dots(images, mirrored=False):
     """A perfect detector of one bright dot."""
     return centroids(images)
 
@@ -43,7 +43,7 @@ def test_a_perfect_detector_finds_the_same_in_moved_copies(x, y, angle, zoom):
 def test_a_perfect_detector_has_next_to_no_spread_and_a_vague_one_has_some():
     images = one_dot([[25, 20], [33, 18]])
     assert (mean_and_spread(find_dots, images, np.array([0]))[1] < 0.15).all()
-    towards_the_centre = lambda images: 0.5 * find_dots(images) + [15, 10]  # noqa: E731
+    towards_the_centre = lambda images, _: 0.5 * find_dots(images) + [15, 10]  # noqa: E731
     assert (mean_and_spread(towards_the_centre, images, np.array([0]))[1] > 0.2).all()
 
 
@@ -53,7 +53,7 @@ def test_flip_swaps_left_and_right():
     width = SIZE[1]
     offsets = np.array([1.0, 0.0, 3.0, 0.0])
 
-    def biased(images):
+    def biased(images, mirrored):
         points = centroids(images)  # (n, 2)
         return np.concatenate([points, points], axis=1) + offsets
 

@@ -176,3 +176,26 @@ def test_an_epoch_of_blocks_reads_each_once(tmp_path, monkeypatch):
     assert sorted(read) == list(range(20))
     for images, units in batches:  # keypoints stay with their images
         np.testing.assert_allclose(units[:, 0] * 2 + 1.5, images[:, 0, 0, 0], atol=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["fused", "imgaug"])
+@pytest.mark.parametrize("probability", [1.0, 0.7])
+def test_mirror_images_go_into_outputs_of_their_own(data, engine, probability):
+    images = np.zeros((40, 4, 4, 1), np.uint8)
+    images[:, 1, 0] = 200  # on the left as they are, on the right in a mirror
+    flip = {"flip": 0.5, "permutation": np.array([0]), "engine": engine}
+    once = Augmentation(ranges={}, probability=probability, **flip)
+    for augmentations in ((), (once,), (once, Augmentation(ranges={}, **flip))):
+        batches = make(
+            (images, np.zeros((40, 2))), range(40), batch_size=40, augmentations=augmentations,
+            row_schemes=np.arange(40) % 2, n_schemes=2, mirrored_outputs=True,
+        )  # fmt: skip
+        [(found, units)] = batches
+        assert units.shape == (40, 8)
+        mirrored = found[:, 1, 3, 0] == 200
+        assert mirrored.any() == bool(augmentations)
+        assert not mirrored.all()
+        labelled = ~np.isnan(units).reshape(40, 4, 2).any(axis=2)
+        schemes = np.arange(40) % 2  # one batch, which is sorted
+        np.testing.assert_array_equal(labelled.argmax(axis=1), schemes + 2 * mirrored)
+        assert (labelled.sum(axis=1) == 1).all()

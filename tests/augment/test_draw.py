@@ -10,13 +10,15 @@ from sklearn_kpd.augment.draw import (
     flip_matrices,
     move_points,
     perspective_matrices,
+    reach,
 )
 
 ALL = {
     "rotation": (-15.0, 15.0), "scale": (0.9, 1.1), "translation": (-4.0, 4.0),
     "shear": (-5.0, 5.0), "crop": (0.0, 0.1), "perspective": (0.0, 0.05), "elastic": (0.0, 3.0),
     "blur": (0.0, 1.0), "brightness": (-0.1, 0.1), "contrast": (0.8, 1.2), "noise": (0.0, 0.05),
-    "cutout": (0.0, 0.3),
+    "cutout": (0.0, 0.3), "aspect": (0.8, 1.2), "gamma": (0.7, 1.3), "shadow": (0.0, 0.4),
+    "patches": (0.0, 0.3),
 }  # fmt: skip
 SIZE = (48, 96)
 
@@ -44,12 +46,12 @@ def test_nothing_asked_for_is_nothing_drawn():
 def test_leaving_an_operation_out_leaves_the_others_numbers(left_out):
     rest = {name: r for name, r in ALL.items() if name != left_out}
     a, b = (draw(r, 0.5, 20, SIZE, np.random.default_rng(0)) for r in (ALL, rest))
-    geometry = {"rotation", "scale", "translation", "shear", "crop", "perspective"}
+    geometry = {"rotation", "scale", "aspect", "translation", "shear", "crop", "perspective"}
     for name, value in fields(a).items():
         mine = {
             "matrices": geometry, "displacements": {"elastic"}, "blur": {"blur"},
             "gain": {"contrast"}, "offset": {"brightness", "contrast"}, "noise": {"noise"},
-            "cutout": {"cutout"},
+            "cutout": {"cutout"}, "gamma": {"gamma"}, "shadow": {"shadow"}, "patches": {"patches"},
         }.get(name, set())  # fmt: skip
         if left_out not in mine:
             np.testing.assert_array_equal(value, fields(b)[name])
@@ -102,6 +104,25 @@ def test_perspective_sends_corners_where_it_is_told(corners):
     source = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * [width, height] - 0.5
     moved = move_points(source[None], perspective_matrices(corners, SIZE))
     np.testing.assert_allclose(moved, source + corners * [width, height], atol=1e-6)
+
+
+@given(aspect=st.floats(0.5, 2), angle=st.floats(-180, 180))
+def test_an_aspect_stretches_the_width_against_the_height_and_keeps_the_area(aspect, angle):
+    aspects = np.array([aspect])
+    upright = affine_matrices(1, SIZE, None, None, None, None, aspects)[0]
+    width, height = upright[0, 0], upright[1, 1]
+    np.testing.assert_allclose([width / height, width * height], [aspect, 1.0])
+    np.testing.assert_allclose(upright @ [47.5, 23.5, 1], [47.5, 23.5, 1])
+    # first the stretch, then the turn
+    turned = affine_matrices(1, SIZE, np.array([angle]), None, None, None, aspects)[0]
+    turn = affine_matrices(1, SIZE, np.array([angle]), None, None, None)[0]
+    np.testing.assert_allclose(turned, turn @ upright, atol=1e-9)
+
+
+def test_a_wider_face_reaches_further():
+    assert reach({"aspect": (1.0, 1.0)}, SIZE) == 0
+    narrow = reach({"aspect": (0.64, 1.0)}, SIZE)  # 0.8 of the width shows 1 / 0.8 of the frame
+    assert narrow == pytest.approx((1 / 0.8 - 1) / 2)
 
 
 def test_nan_stays_nan():

@@ -15,7 +15,8 @@ RANGES = {
     "rotation": (-25.0, 25.0), "scale": (0.8, 1.25), "translation": (-6.0, 6.0),
     "shear": (-10.0, 10.0), "crop": (0.0, 0.12), "perspective": (0.0, 0.06), "elastic": (0.0, 3.0),
     "blur": (0.0, 1.5), "brightness": (0.0, 0.05), "contrast": (0.9, 1.1), "noise": (0.0, 0.05),
-    "cutout": (0.0, 0.3),
+    "cutout": (0.0, 0.3), "aspect": (0.8, 1.2), "gamma": (0.7, 0.9), "shadow": (0.2, 0.4),
+    "patches": (0.2, 0.4),
 }  # fmt: skip
 MOVING = [name for name in GEOMETRY if name != "flip"]
 seeds = st.integers(0, 2**31 - 1)
@@ -26,7 +27,7 @@ def augment(engine, images, points, seed, ranges, flip=0.0, **options):
     augmentation = Augmentation(
         ranges=ranges, flip=flip, engine=engine, out_of_frame="keep", border=0.0, **options
     )
-    return augmentation.apply(images, points, np.random.default_rng(seed))
+    return augmentation.apply(images, points, np.random.default_rng(seed))[:2]
 
 
 def distances(engine, seed, ranges, flip=0.0, *, size=(96, 96), channels=1, dtype=np.uint8, k=3):
@@ -265,7 +266,7 @@ def test_probability_leaves_originals(engine):
     augmentation = Augmentation(
         ranges={"translation": (3.0, 3.0)}, probability=0.3, engine=engine, out_of_frame="keep"
     )
-    moved_images, moved = augmentation.apply(images, points, np.random.default_rng(0))
+    moved_images, moved, _ = augmentation.apply(images, points, np.random.default_rng(0))
     changed = (moved != points).any(axis=(1, 2))
     assert 80 < changed.sum() < 160
     np.testing.assert_array_equal((moved_images != images).any(axis=(1, 2, 3)), changed)
