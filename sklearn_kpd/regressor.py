@@ -99,8 +99,9 @@ class KeypointRegressor(KerasRegressorBase):
     missing : str or imputer, default="mask"
         What becomes of labels that are missing from the training rows: "mask" (each value
         that is labelled counts, the others do not), "drop" (rows with a missing label are left
-        out), "mean", "median", "knn", "iterative" (filled by scikit-learn's imputers), or an
-        imputer. The loss leaves out what is still missing, whatever the policy.
+        out, of the validation too), "mean", "median", "knn", "iterative" (filled by
+        scikit-learn's imputers), or an imputer. The loss leaves out what is still missing,
+        whatever the policy.
     schemes : {"pattern", None}, default="pattern"
         Labelling schemes. "pattern": rows with other patterns of labels (in Kaggle's file 15
         keypoints or 4) were annotated by other people, to other standards, so each pattern

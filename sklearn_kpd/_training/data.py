@@ -252,7 +252,8 @@ def make_split(
     """Split the rows, and apply the missing-label policy to those that are trained on.
 
     A row with no label at all is on neither side: there is nothing to validate, and a policy that
-    fills labels would make up all of them.
+    fills labels would make up all of them. Rows that "drop" leaves out of the training were often
+    labelled to another standard, so they are no measure of it either.
 
     Parameters
     ----------
@@ -273,6 +274,8 @@ def make_split(
         n_rows, share, seed, sample_weight=labelled, groups=data.groups
     )
     kept, values = apply_policy(missing, data.values[training], data.columns)
+    if isinstance(missing, str) and missing == "drop":
+        validation = validation[~np.isnan(data.values[validation]).any(axis=1)]
     unlabelled = without & (weights > 0)
     if data.groups is not None:
         unlabelled &= ~np.isin(data.groups, data.groups[validation])

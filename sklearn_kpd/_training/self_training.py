@@ -48,13 +48,13 @@ class SelfTraining(DrawEpochs):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Draw the order, and label what was drawn of the rows without labels."""
-        if epoch < self._first_epoch:  # drawn already, as every training is
-            return
         batches = self._batches
-        batches.row_shares = self._shares
+        if epoch >= self._first_epoch:
+            batches.row_shares = self._shares
         super().on_epoch_begin(epoch, logs)
         drawn = np.flatnonzero(self._unlabelled & batches.drawn)
-        batches.values[drawn] = self._label(self.model, batches.rows[drawn])
+        if len(drawn):
+            batches.values[drawn] = self._label(self.model, batches.rows[drawn])
 
 
 def mixed_shares(shares: FloatArray, share: float) -> FloatArray:

@@ -67,7 +67,8 @@ def train(
     run : Run
         Seed, epochs, and where it goes on.
     callbacks : list of Callback
-        The user's first, then those of :func:`schedule_callbacks`.
+        The user's first, then those of :func:`schedule_callbacks`, and what draws the epochs, if
+        it does more than that.
     verbose : int or str
         As for ``keras.Model.fit``.
 
@@ -83,7 +84,9 @@ def train(
     """
     prepare(model)
     divergence, interrupt = StopOnDivergence(), StopOnInterrupt()
-    callbacks = [divergence, interrupt, DrawEpochs(training), *callbacks]
+    if not any(isinstance(callback, DrawEpochs) for callback in callbacks):
+        callbacks = [DrawEpochs(training), *callbacks]
+    callbacks = [divergence, interrupt, *callbacks]
     if inner_optimizer(model.optimizer).use_ema:
         callbacks.append(AveragedWeights())
     before = training_state(model) if run.goes_on else None

@@ -98,6 +98,19 @@ def check_split(split, values, share, missing):
     assert np.isnan(split.values).any() == (missing == "mask" and not known.all())
 
 
+@given(st.lists(st.sampled_from([0, 1, 4]), min_size=4, max_size=60), SHARES, SEEDS)
+def test_what_is_dropped_is_not_validated_on_either(counts, share, seed):
+    labelled = np.arange(4) < np.array(counts)[:, np.newaxis]
+    values = np.where(labelled, np.arange(len(counts))[:, np.newaxis], np.nan)
+    data = LabelledImages(np.zeros((len(counts), 2, 2, 1)), 1.0, values)
+    with contextlib.suppress(ValueError):  # no complete row to train on
+        split, masked = (make_split(data, share, seed, missing) for missing in ("drop", "mask"))
+        complete = labelled.all(axis=1)
+        np.testing.assert_array_equal(split.rows, masked.rows[complete[masked.rows]])
+        rows = masked.validation
+        np.testing.assert_array_equal(split.validation, rows[complete[rows]])
+
+
 def test_unlabelled_rows_of_a_group_that_is_validated_are_left_out():
     values = np.where(np.arange(20) % 2, 1.0, np.nan)[:, np.newaxis] * np.ones(4)
     weights = np.ones(20)
