@@ -45,6 +45,7 @@ from sklearn_kpd._training.data import (
     make_schemes,
     make_split,
     training_batches,
+    validated_rows,
     validation_batches,
 )
 from sklearn_kpd._training.devices import on_devices
@@ -112,8 +113,9 @@ class KeypointRegressor(KerasRegressorBase):
         Whether mirror images, of an augmentation that flips, have outputs of their own, from
         shared features. Labels that are not the same in a mirror, all a little to the right or
         left and right set with other care, teach one set of outputs neither the one nor the other;
-        two sets learn both, and predictions of images follow what was labelled. The loss has to
-        leave missing values out.
+        two sets learn both, and predictions of images follow what was labelled. Both have to be
+        taught, best with ``flip=0.5``; without a flip there is one set. Loss and metrics have to
+        leave missing values out. A training that goes on keeps to what its network has.
 
         .. versionadded:: 0.2
     sampling : {"labels", "rows"}, default="labels"
@@ -421,7 +423,7 @@ class KeypointRegressor(KerasRegressorBase):
         schemes = learnt._find_schemes(data.values[split.rows], reset=not goes_on)
 
         # 3 batches, each drawn anew, in network units
-        mirrored = learnt._mirrors_apart if goes_on else self._wants_mirrors_apart(data)
+        mirrored = learnt._sets_mirrors_apart(data, goes_on=goes_on)
         others = whole and self.self_training > 0 and len(split.unlabelled) > 0
         training = training_batches(
             data,
@@ -436,7 +438,8 @@ class KeypointRegressor(KerasRegressorBase):
         if held_out is None:
             held_out, rows = data, split.validation
         else:
-            rows = np.flatnonzero(~np.isnan(held_out.values).all(axis=1))
+            rows = np.arange(len(held_out.values))
+        rows = validated_rows(held_out.values, rows, self.missing)
         validation = validation_batches(
             held_out, rows, schemes, batch_size=self.batch_size, mirrored_outputs=mirrored
         )
@@ -622,7 +625,8 @@ class KeypointRegressor(KerasRegressorBase):
         followed = row_schemes[:, np.newaxis] == schemes.chosen
         labels = np.where(followed, data.values[rows], np.nan)
         if mirrors:
-            warn_of_shifted_labels(labels, self._alike_in_mirrors(data, rows, found))
+            found = self._alike_in_mirrors(data, rows, found)
+            warn_of_shifted_labels(labels, found, learnt=self._mirrors_apart)
         errors = found - labels
         return self.calibration_ if np.isnan(errors).all() else calibrate(spread, errors)
 
@@ -904,15 +908,25 @@ class KeypointRegressor(KerasRegressorBase):
         n_outputs = len(self.schemes_) * self.schemes_.shape[1]
         return bool(self.model_.output_shape[1] == 2 * n_outputs)
 
-    def _wants_mirrors_apart(self, data: LabelledImages) -> bool:
-        """Whether mirror images shall have outputs of their own in a new network."""
+    def _sets_mirrors_apart(self, data: LabelledImages, *, goes_on: bool) -> bool:
+        """Whether mirror images have outputs of their own in this training."""
         share = share_mirrored(data.augmentations)
-        if self.mirrored_outputs and share == 1:
+        wanted = self.mirrored_outputs and share > 0
+        apart = self._mirrors_apart if goes_on else wanted
+        if apart and share == 1:
             raise ValueError(
-                "mirrored_outputs=True with flip=1 would leave the outputs of images as they are "
-                "untrained: use flip=0.5."
+                "The augmentation mirrors every image, which would leave the outputs of images as "
+                "they are untrained: with mirrored_outputs=True, flip times strength has to be "
+                "below 1, best 0.5."
             )
-        return self.mirrored_outputs and share > 0
+        if wanted and not apart:
+            warnings.warn(
+                "mirrored_outputs=True changes nothing here, as the training goes on with a "
+                "network that has one set of outputs for all images: fit anew.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return apart
 
     @property
     def _prediction_batch(self) -> int:

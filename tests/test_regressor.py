@@ -694,7 +694,8 @@ def fitted_to_one_side(data, mirrored_outputs):
         validation_split=0.3,
     )  # fmt: skip
     pipe = Pipeline([("augment", augment), ("regressor", regressor)])
-    with pytest.warns(UserWarning, match="pixels to the right of what is found"):
+    advice = "predictions lie there too" if mirrored_outputs else "set mirrored_outputs=True"
+    with pytest.warns(UserWarning, match=f"pixels to the right of what is found.*{advice}"):
         return pipe.fit(*data)
 
 
@@ -754,7 +755,7 @@ def test_there_is_one_set_of_outputs_where_nothing_is_mirrored(faces):
 @pytest.mark.parametrize(
     ("flip", "settings", "message"),
     [
-        (1.0, {}, "flip=1 would leave the outputs of images as they are untrained"),
+        (1.0, {}, "flip times strength has to be below 1"),
         (0.5, {"loss": keras.losses.MeanSquaredError()}, "set mirrored_outputs=False"),
     ],
 )
@@ -763,6 +764,32 @@ def test_outputs_for_mirror_images_that_cannot_be(faces, flip, settings, message
     X = AugmentTransformer(flip=flip).fit_transform(X, y)
     with pytest.raises(ValueError, match=message):
         tiny_regressor(mirrored_outputs=True, **settings).fit(X, y)
+
+
+def test_a_training_that_goes_on_keeps_to_the_outputs_that_there_are(faces):
+    X, y = faces
+    flipped = AugmentTransformer(flip=0.5).fit_transform(X, y)
+    one_set = tiny_regressor(mirrored_outputs=True).partial_fit(X, y)
+    with pytest.warns(UserWarning, match="changes nothing here"):
+        one_set.partial_fit(flipped, y)
+    assert one_set.model_.output_shape == (None, 30)
+    two_sets = tiny_regressor(mirrored_outputs=True, warm_start=True).fit(flipped, y)
+    two_sets.set_params(mirrored_outputs=False).fit(X, y)
+    assert two_sets.model_.output_shape == (None, 60)
+    with pytest.raises(ValueError, match="flip times strength has to be below 1"):
+        two_sets.partial_fit(AugmentTransformer(flip=1.0).fit_transform(X, y), y)
+
+
+def test_rows_that_are_dropped_are_not_validated_on_whoever_has_held_them_out(faces):
+    X, y = faces
+    y = y.astype(float).copy()
+    y.iloc[::2, 0] = np.nan
+    fitted = tiny_regressor(missing="drop").fit(X, y, X_val=X[:6], y_val=y[:6] + 5.0)
+    complete = slice(1, 6, 2)
+    again = tiny_regressor(missing="drop").fit(X, y, X_val=X[complete], y_val=y[complete] + 5.0)
+    assert fitted.history_["val_rmse"] == again.history_["val_rmse"]
+    with pytest.warns(UserWarning, match="none of the 3 rows that were held out"):
+        tiny_regressor(missing="drop").fit(X, y, X_val=X[:6:2], y_val=y[:6:2])
 
 
 def test_large_images_are_predicted_few_at_a_time(monkeypatch):

@@ -62,7 +62,7 @@ def warn_of_suspicious_labels(values: FloatArray, image_size: tuple[int, int]) -
             warnings.warn(text, UserWarning, stacklevel=5)
 
 
-def warn_of_shifted_labels(values: FloatArray, found: FloatArray) -> None:
+def warn_of_shifted_labels(values: FloatArray, found: FloatArray, *, learnt: bool = False) -> None:
     """Warn of labels that all lie to one side of what a network finds that saw mirrored copies.
 
     Where half of the images were mirrored, a shift of all labels to the right is one to the left
@@ -74,6 +74,8 @@ def warn_of_shifted_labels(values: FloatArray, found: FloatArray) -> None:
         Labels of rows that were not trained on, in pixels, NaN where not labelled.
     found : ndarray of shape (n, 2 * k)
         What the network finds in them.
+    learnt : bool, default=False
+        Whether outputs of their own for mirror images have learnt the shift.
 
     Warns
     -----
@@ -101,13 +103,18 @@ def warn_of_shifted_labels(values: FloatArray, found: FloatArray) -> None:
     if abs(shift) < _SMALLEST_SHIFT or abs(shifts.mean()) < _STANDARD_ERRORS * error:
         return
     side = "right" if shift > 0 else "left"
+    advice = (
+        "With mirrored_outputs=True predictions lie there too."
+        if learnt
+        else "If they are right where they are, set mirrored_outputs=True."
+    )
     warnings.warn(
         f"The labels of the validation rows lie {abs(shift):.2f} pixels to the {side} of what is "
         "found in images and their mirror images, on average of all keypoints. So labels and "
         "images do not fit together, and up or down they may be as far off unseen. y counts from "
         "the centre of the first pixel of the images in X: take 1 off labels that count from 1, "
         "in pixels of the image that they were set in, and resize labels that are of images of "
-        "another size. If they are right where they are, set mirrored_outputs=True.",
+        f"another size. {advice}",
         UserWarning,
         stacklevel=5,  # seen from where `fit` was called
     )

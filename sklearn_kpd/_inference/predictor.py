@@ -21,7 +21,7 @@ class Predictor:
     Attributes
     ----------
     model : keras.Model
-        From grey levels to network units, one set of outputs a labelling scheme.
+        From grey levels to network units, one set of outputs a labelling scheme, or two.
     image_size : (int, int)
         Height and width.
     n_schemes : int
@@ -98,7 +98,12 @@ class Predictor:
 
     def output_sets(self, mirrored: bool) -> IntArray:
         """Which set each output is taken from, for images as they are or for mirror images."""
-        return self.schemes + self.n_schemes * (mirrored and self.mirrored_outputs)
+        if not (mirrored and self.mirrored_outputs):
+            return self.schemes
+        schemes = self.schemes
+        if schemes.ndim == 1:  # what was left stands in the columns of what is right
+            schemes = schemes.reshape(-1, 2)[self.permutation].ravel()
+        return schemes + self.n_schemes
 
     def _by_batch(
         self,

@@ -1,5 +1,6 @@
 """What a training is made of, and pure functions that make it: data, split, run."""
 
+import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -252,8 +253,7 @@ def make_split(
     """Split the rows, and apply the missing-label policy to those that are trained on.
 
     A row with no label at all is on neither side: there is nothing to validate, and a policy that
-    fills labels would make up all of them. Rows that "drop" leaves out of the training were often
-    labelled to another standard, so they are no measure of it either.
+    fills labels would make up all of them.
 
     Parameters
     ----------
@@ -274,12 +274,47 @@ def make_split(
         n_rows, share, seed, sample_weight=labelled, groups=data.groups
     )
     kept, values = apply_policy(missing, data.values[training], data.columns)
-    if isinstance(missing, str) and missing == "drop":
-        validation = validation[~np.isnan(data.values[validation]).any(axis=1)]
     unlabelled = without & (weights > 0)
     if data.groups is not None:
         unlabelled &= ~np.isin(data.groups, data.groups[validation])
     return Split(training[kept], values, validation, np.flatnonzero(unlabelled))
+
+
+def validated_rows(
+    values: FloatArray, rows: IntArray, missing: str | TransformerMixin
+) -> IntArray:
+    """Which of the rows that are held out are validated on.
+
+    Those with a label; under "drop" those with all of them: what it leaves out of the training was
+    often labelled to another standard, and is no measure of it either.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, n_outputs)
+        Keypoints, NaN where not labelled.
+    rows : ndarray of int
+        Held out.
+    missing : str or imputer
+        Missing-label policy.
+
+    Warns
+    -----
+    UserWarning
+        If "drop" leaves none.
+    """
+    unlabelled = np.isnan(values[rows])
+    if not (isinstance(missing, str) and missing == "drop"):
+        return rows[~unlabelled.all(axis=1)]
+    complete = rows[~unlabelled.any(axis=1)]
+    if len(rows) and not len(complete):
+        warnings.warn(
+            f"missing='drop' leaves none of the {len(rows)} rows that were held out, as none has "
+            "all its labels: nothing is validated, so the training is not stopped early and "
+            "standard deviations are not calibrated. Hold more rows out, or pass X_val and y_val.",
+            UserWarning,
+            stacklevel=4,  # seen from where `fit` was called
+        )
+    return complete
 
 
 def make_schemes(labelled: BoolArray, kind: str | None) -> Schemes:

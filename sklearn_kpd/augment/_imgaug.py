@@ -137,8 +137,9 @@ def apply_ranges(
     images, points = _fused({"crop", "aspect"}, ranges, images, points, border, rng)
     images, points = _augment(_affine(ranges, images.shape, border), images, points, rng)
     images, points = _fused({"perspective", "elastic"}, ranges, images, points, border, rng)
+    images, points = _augment(_blur(ranges), images, points, rng)
     images, points = _fused({"patches", "gamma", "shadow"}, ranges, images, points, border, rng)
-    images, points = _augment(_pixel_steps(ranges, images.dtype), images, points, rng)
+    images, points = _augment(_grey_steps(ranges, images.dtype), images, points, rng)
     images, points = _fused({"cutout"}, ranges, images, points, border, rng)
     # An augmenter of the user's is copied, as it is seeded here and may serve other threads.
     images, points = _augment(iaa.Sequential(copy.deepcopy(ops)), images, points, rng)
@@ -186,10 +187,12 @@ def _affine(ranges: dict[str, Range], shape: tuple[int, ...], border: float | st
     return iaa.Sequential([iaa.Affine(backend="cv2", **affine, **fill)] if affine else [])
 
 
-def _pixel_steps(ranges: dict[str, Range], dtype: Any) -> Any:
+def _blur(ranges: dict[str, Range]) -> Any:
+    return iaa.Sequential([iaa.GaussianBlur(sigma=ranges["blur"])] if "blur" in ranges else [])
+
+
+def _grey_steps(ranges: dict[str, Range], dtype: Any) -> Any:
     steps: list[Any] = []
-    if "blur" in ranges:
-        steps.append(iaa.GaussianBlur(sigma=ranges["blur"]))
     if "contrast" in ranges:
         if dtype == np.uint8:
             steps.append(iaa.LinearContrast(ranges["contrast"]))

@@ -42,7 +42,7 @@ class Draw:
     cutout : ndarray of shape (n, 4), or None
         x0, y0, x1, y1 in pixels; the last two are not included.
     patches : ndarray of shape (n, 4), or None
-        Boxes, as `cutout`, that show the image before in the batch.
+        Boxes, as `cutout`, that show another image of the batch.
     """
 
     matrices: FloatArray | None
@@ -93,7 +93,7 @@ def draw(
     Draw
         One row an image.
     """
-    # New ones come last, so that the others draw what they always drew.
+    # New ones come last, so that the streams of the others stay as they are.
     names = (
         "flip", "crop", "affine", "perspective", "elastic", "grey", "noise", "cutout", "blur",
         "aspect", "gamma", "shadow", "patches",

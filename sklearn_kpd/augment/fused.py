@@ -229,16 +229,16 @@ def blur(images: Array, sigma: FloatArray | None) -> Array:
 
 
 def show_patches(images: Array, boxes: IntArray | None) -> Array:
-    """Show the image before in the batch in one box an image; keypoints under it stay.
+    """Show an image of the batch's other half in one box an image; keypoints under it stay.
 
     Yun et al., CutMix, ICCV 2019, without its mixed labels: what covers a face is as rich as one.
+    Neighbours in a batch may be one row drawn twice, or frames of one video.
     """
     if boxes is None:
         return images
     patched = images.copy()
-    for image, other, (x0, y0, x1, y1) in zip(
-        patched, np.roll(images, 1, axis=0), boxes, strict=True
-    ):
+    others = np.roll(images, len(images) // 2, axis=0)
+    for image, other, (x0, y0, x1, y1) in zip(patched, others, boxes, strict=True):
         image[y0:y1, x0:x1] = other[y0:y1, x0:x1]
     return patched
 
@@ -272,7 +272,7 @@ def change_light(images: Array, gamma: FloatArray | None, shadow: FloatArray | N
             )
         else:
             exponents = gamma.reshape(-1, *[1] * (lit.ndim - 1))
-            lit = (255 * (lit / 255) ** exponents).astype(lit.dtype)
+            lit = (255 * (np.clip(lit, 0, 255) / 255) ** exponents).astype(lit.dtype)
     if shadow is not None:
         lit = np.stack([_lit(image, *numbers) for image, numbers in zip(lit, shadow, strict=True)])
     return lit.reshape(images.shape)

@@ -127,6 +127,7 @@ def test_labels_that_all_lie_to_one_side(values, shift, side, noise):
     found = np.where(np.isnan(found), 50.0, found)  # a network finds every point
     found += noise * np.random.default_rng(0).normal(size=found.shape)
     [text] = messages_of(warn_of_shifted_labels, values, found)
+    assert text.endswith("set mirrored_outputs=True.")
     pixels = re.search(f"lie (.*) pixels to the {side} of what is found", text)[1]
     assert float(pixels) == pytest.approx(abs(shift), abs=0.1)
 

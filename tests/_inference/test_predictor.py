@@ -120,3 +120,17 @@ def test_the_next_batch_is_read_while_the_network_works(monkeypatch):
     with pytest.raises(OSError, match="disk gone"):
         make().pixels(images, 1.0, batch_size=2)
     assert images.read == [0, 2, 4]
+
+
+def test_a_mirror_image_is_read_where_its_labels_stood_in_training():
+    """Rows of the left profile have left eye and nose, those of the right one the right eye."""
+    left, nose, right = 0, 1, 2
+    permutation = np.array([right, nose, left])
+    schemes = np.repeat([0, 0, 1], 2)  # of left eye, nose, right eye
+    predictor = Predictor(None, (8, 8), 2, schemes, permutation, "flip", mirrored_outputs=True)
+    np.testing.assert_array_equal(predictor.output_sets(False), schemes)
+    # the left eye of a left profile, mirrored, stands in the column of the right eye
+    np.testing.assert_array_equal(predictor.output_sets(True), 2 + np.repeat([1, 0, 0], 2))
+    by_image = np.array([[0], [1]])
+    predictor = Predictor(None, (8, 8), 2, by_image, permutation, "flip", mirrored_outputs=True)
+    np.testing.assert_array_equal(predictor.output_sets(True), 2 + by_image)

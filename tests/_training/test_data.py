@@ -12,6 +12,7 @@ from sklearn_kpd._training.data import (
     label_shares,
     make_split,
     split_rows,
+    validated_rows,
 )
 
 SHARES = st.floats(0, 0.95)
@@ -98,17 +99,20 @@ def check_split(split, values, share, missing):
     assert np.isnan(split.values).any() == (missing == "mask" and not known.all())
 
 
-@given(st.lists(st.sampled_from([0, 1, 4]), min_size=4, max_size=60), SHARES, SEEDS)
-def test_what_is_dropped_is_not_validated_on_either(counts, share, seed):
-    labelled = np.arange(4) < np.array(counts)[:, np.newaxis]
-    values = np.where(labelled, np.arange(len(counts))[:, np.newaxis], np.nan)
-    data = LabelledImages(np.zeros((len(counts), 2, 2, 1)), 1.0, values)
-    with contextlib.suppress(ValueError):  # no complete row to train on
-        split, masked = (make_split(data, share, seed, missing) for missing in ("drop", "mask"))
-        complete = labelled.all(axis=1)
-        np.testing.assert_array_equal(split.rows, masked.rows[complete[masked.rows]])
-        rows = masked.validation
-        np.testing.assert_array_equal(split.validation, rows[complete[rows]])
+@given(st.lists(st.sampled_from([0, 1, 4]), max_size=60), SEEDS)
+def test_what_is_dropped_is_not_validated_on_either(counts, seed):
+    labelled = np.arange(4) < np.array(counts, int).reshape(-1, 1)
+    values = np.where(labelled, 1.0, np.nan)
+    rows = np.flatnonzero(np.random.default_rng(seed).random(len(counts)) < 0.5)
+    for missing in ("mask", "knn"):
+        some = validated_rows(values, rows, missing)
+        np.testing.assert_array_equal(some, rows[labelled[rows].any(axis=1)])
+    complete = rows[labelled[rows].all(axis=1)]
+    told = contextlib.nullcontext()
+    if len(rows) and not len(complete):
+        told = pytest.warns(UserWarning, match="nothing is validated")
+    with told:
+        np.testing.assert_array_equal(validated_rows(values, rows, "drop"), complete)
 
 
 def test_unlabelled_rows_of_a_group_that_is_validated_are_left_out():

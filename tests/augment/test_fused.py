@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import BSpline
 
+from sklearn_kpd.augment import Augmentation
 from sklearn_kpd.augment.fused import change_light, displace, show_patches, spline_basis
 
 
@@ -60,6 +61,22 @@ def test_gamma_bends_the_grey_scale_and_keeps_its_ends(channels, dtype):
     assert (lit.shape, lit.dtype) == (images.shape, dtype)
     np.testing.assert_allclose(lit[0], levels[0], atol=1e-4)
     np.testing.assert_allclose(lit[1], levels[0].astype(float) ** 2 / 255, atol=0.51)
+
+
+def test_a_patch_is_not_of_a_neighbour_which_may_be_the_same_row():
+    images = np.repeat(np.arange(16, dtype=np.uint8), 2).reshape(32, 1, 1, 1)
+    patched = show_patches(images, np.tile([0, 0, 1, 1], (32, 1)))
+    assert (np.abs(patched.astype(int) - images) > 1).all()
+
+
+@pytest.mark.parametrize("engine", ["fused", "imgaug"])
+def test_floats_a_little_out_of_range_come_out_in_it(engine):
+    images = np.linspace(-12, 267, 2 * 8 * 8, dtype=np.float32).reshape(2, 8, 8, 1)
+    ranges = {"gamma": (0.7, 0.9), "shadow": (0.1, 0.3), "patches": (0.2, 0.4)}
+    augmentation = Augmentation(ranges=ranges, engine=engine)
+    found = augmentation.apply(images, np.zeros((2, 1, 2)), np.random.default_rng(0))[0]
+    assert found.min() >= 0
+    assert found.max() <= 255
 
 
 @pytest.mark.parametrize("channels", [1, 3])
