@@ -420,29 +420,20 @@ class KeypointRegressor(KerasRegressorBase):
         # 2 split, missing-label policy, labelling schemes
         share = self.validation_split if whole and held_out is None else 0.0
         split = make_split(data, share, learnt._split_seed, self.missing)
-        schemes = learnt._find_schemes(data.values[split.rows], reset=not goes_on)
+        schemes = learnt._find_schemes(data, split.rows, reset=not goes_on)
 
         # 3 batches, each drawn anew, in network units
-        mirrored = learnt._sets_mirrors_apart(data, goes_on=goes_on)
+        sizes = {"batch_size": self.batch_size}
         others = whole and self.self_training > 0 and len(split.unlabelled) > 0
         training = training_batches(
-            data,
-            split,
-            schemes,
-            run,
-            batch_size=self.batch_size,
-            sampling=self.sampling,
-            mirrored_outputs=mirrored,
-            unlabelled=others,
+            data, split, schemes, run, sampling=self.sampling, unlabelled=others, **sizes
         )
         if held_out is None:
             held_out, rows = data, split.validation
         else:
             rows = np.arange(len(held_out.values))
         rows = validated_rows(held_out.values, rows, self.missing)
-        validation = validation_batches(
-            held_out, rows, schemes, batch_size=self.batch_size, mirrored_outputs=mirrored
-        )
+        validation = validation_batches(held_out, rows, schemes, **sizes)
 
         # 4 the network, its masked loss and its optimizer
         if not goes_on:
@@ -560,11 +551,12 @@ class KeypointRegressor(KerasRegressorBase):
             self._split_seed = run.seed
         return run
 
-    def _find_schemes(self, values: FloatArray, *, reset: bool) -> Schemes:
+    def _find_schemes(self, data: LabelledImages, rows: IntArray, *, reset: bool) -> Schemes:
         if reset:
-            found = make_schemes(~np.isnan(values), self.schemes)
+            found = make_schemes(~np.isnan(data.values[rows]), self.schemes)
             self.schemes_, self._output_schemes = found.patterns, found.chosen
-        return Schemes(self.schemes_, self._output_schemes)
+        apart = self._sets_mirrors_apart(data, goes_on=not reset)
+        return Schemes(self.schemes_, self._output_schemes, apart)
 
     def _build(self, training: Batches, n_coordinates: int, n_batches: int) -> None:
         """Make and compile a new network."""
@@ -924,7 +916,7 @@ class KeypointRegressor(KerasRegressorBase):
                 "mirrored_outputs=True changes nothing here, as the training goes on with a "
                 "network that has one set of outputs for all images: fit anew.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         return apart
 

@@ -68,10 +68,13 @@ class Schemes:
         What each labels, the fullest first.
     chosen : ndarray of shape (n_outputs,), int
         Scheme by which each output is predicted.
+    mirrored_outputs : bool, default=False
+        Whether mirror images have outputs of their own, for each scheme.
     """
 
     patterns: BoolArray
     chosen: IntArray
+    mirrored_outputs: bool = False
 
     def of_rows(self, values: FloatArray) -> IntArray:
         """Scheme of each row of keypoints, by what it labels."""
@@ -342,7 +345,6 @@ def training_batches(
     *,
     batch_size: int,
     sampling: str,
-    mirrored_outputs: bool = False,
     unlabelled: bool = False,
 ) -> Batches:
     """Batches of the training rows, each drawn anew.
@@ -355,8 +357,6 @@ def training_batches(
         Rows in a batch.
     sampling : {"labels", "rows"}
         How the rows of an epoch are drawn.
-    mirrored_outputs : bool, default=False
-        Whether mirror images have outputs of their own.
     unlabelled : bool, default=False
         Whether rows with no label are there too, the last ones. They have no share of an epoch,
         and NaN for labels, until :class:`SelfTraining` gives them some.
@@ -380,7 +380,7 @@ def training_batches(
         batch_size=batch_size,
         row_schemes=row_schemes,
         n_schemes=len(schemes.patterns),
-        mirrored_outputs=mirrored_outputs,
+        mirrored_outputs=schemes.mirrored_outputs,
         sample_weight=None if weights is None else weights[rows],
         augmentations=data.augmentations,
         row_shares=row_shares,
@@ -390,12 +390,7 @@ def training_batches(
 
 
 def validation_batches(
-    data: LabelledImages,
-    rows: IntArray,
-    schemes: Schemes,
-    *,
-    batch_size: int,
-    mirrored_outputs: bool = False,
+    data: LabelledImages, rows: IntArray, schemes: Schemes, *, batch_size: int
 ) -> Batches | None:
     """Batches of rows in their order, as they are; None where there are none.
 
@@ -409,8 +404,6 @@ def validation_batches(
         Of the training rows.
     batch_size : int
         Rows in a batch.
-    mirrored_outputs : bool, default=False
-        Whether mirror images would have outputs of their own; none of these is one.
     """
     if not len(rows):
         return None
@@ -422,7 +415,7 @@ def validation_batches(
         batch_size=batch_size,
         row_schemes=schemes.of_rows(data.values[rows]),
         n_schemes=len(schemes.patterns),
-        mirrored_outputs=mirrored_outputs,
+        mirrored_outputs=schemes.mirrored_outputs,
         sample_weight=None if data.sample_weight is None else data.sample_weight[rows],
     )
 
