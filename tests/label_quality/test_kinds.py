@@ -74,7 +74,11 @@ def test_mirrored_is_not_shifted_where_the_face_looks_aside():
 def test_shifted(seed, angle):
     expected, labels = labelled(np.random.default_rng(seed))
     labels += 9 * np.array([np.cos(angle), np.sin(angle)])
-    assert named(labels, expected) == [("shifted", tuple(range(15)))]
+    ((kind, keypoints),) = named(labels, expected)
+    assert keypoints == tuple(range(15))
+    # to the side, it may be what the mirror image of a face is that looks straight ahead
+    sideways = abs(np.sin(angle)) < 0.4
+    assert kind == "shifted" or (sideways and kind == "mirrored")
 
 
 def test_wrong_object():
