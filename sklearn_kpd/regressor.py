@@ -560,8 +560,7 @@ class KeypointRegressor(KerasRegressorBase):
 
     def _build(self, training: Batches, n_coordinates: int, n_batches: int) -> None:
         """Make and compile a new network."""
-        n_sets = training.n_schemes * (2 if training.mirrored_outputs else 1)
-        n_outputs = n_sets * n_coordinates
+        n_outputs = training.n_output_sets * n_coordinates
         scale = pixels_per_unit(self.image_shape_[:2])
         defaults = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
         optimizer = make_optimizer(self.optimizer, defaults, self._routed("optimizer"))

@@ -106,10 +106,15 @@ class Batches:
 
     def _to_outputs(self, units: FloatArray, chosen: IntArray, mirrored: BoolArray) -> FloatArray:
         """Put each row into the outputs of its scheme, as it is or mirrored."""
-        schemes = self.row_schemes[chosen]
-        if not self.mirrored_outputs:
-            return to_scheme_outputs(units, schemes, self.n_schemes)
-        return to_scheme_outputs(units, schemes + self.n_schemes * mirrored, 2 * self.n_schemes)
+        sets = self.row_schemes[chosen]
+        if self.mirrored_outputs:
+            sets = sets + self.n_schemes * mirrored
+        return to_scheme_outputs(units, sets, self.n_output_sets)
+
+    @property
+    def n_output_sets(self) -> int:
+        """Sets of outputs that a network for these needs, each with all coordinates."""
+        return self.n_schemes * (2 if self.mirrored_outputs else 1)
 
     def release(self) -> None:
         """Let go of images and labels, once the training has ended.
