@@ -55,6 +55,7 @@ from sklearn_kpd._training.options import check_options
 from sklearn_kpd._training.schedules import SCHEDULES
 from sklearn_kpd._training.scikeras import KerasRegressorBase
 from sklearn_kpd._training.self_training import Labeller, SelfTraining
+from sklearn_kpd._training.stream import DrawEpochs
 from sklearn_kpd._training.train import Outcome, schedule_callbacks, train
 from sklearn_kpd.augment.augmentation import Augmentation, mirrors_half, share_mirrored
 from sklearn_kpd.augment.images import AugmentedImages
@@ -637,20 +638,20 @@ class KeypointRegressor(KerasRegressorBase):
     def _callbacks(
         self, data: LabelledImages, training: Batches, run: Run, *, validates: bool, others: bool
     ) -> list[keras.callbacks.Callback]:
-        """Callbacks of the user's, of a whole training, and of images without labels."""
-        callbacks = make_callbacks(self.callbacks, self._routed("callbacks"))
-        callbacks += schedule_callbacks(
+        """What draws the epochs, the user's callbacks, and those of a whole training."""
+        draws = DrawEpochs(training)
+        if others:
+            draws = SelfTraining(training, self._labeller(data), self.self_training, run)
+        users = make_callbacks(self.callbacks, self._routed("callbacks"))
+        scheduled = schedule_callbacks(
             self.model_,
             run,
             run.n_epochs * len(training),
-            callbacks,
+            users,
             schedule=self.learning_rate_schedule,
             patience=self.patience if validates else None,
         )
-        if others:
-            label = self._labeller(data)
-            callbacks.append(SelfTraining(training, label, self.self_training, run))
-        return callbacks
+        return [draws, *users, *scheduled]
 
     def _labeller(self, data: LabelledImages) -> Labeller:
         """Labels of the fullest scheme for images, by the network that is trained."""

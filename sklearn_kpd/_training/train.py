@@ -21,7 +21,7 @@ from sklearn_kpd._training.optimizer import prepare
 from sklearn_kpd._training.schedules import CosineDecay, sets_learning_rate
 from sklearn_kpd._training.state import restore_training_state, training_state
 from sklearn_kpd._training.stopping import StopOnDivergence, StopOnInterrupt
-from sklearn_kpd._training.stream import DrawEpochs, makers, stream
+from sklearn_kpd._training.stream import makers, stream
 from sklearn_kpd.exceptions import DivergedError
 from sklearn_kpd.losses import leaves_missing_out
 
@@ -67,8 +67,7 @@ def train(
     run : Run
         Seed, epochs, and where it goes on.
     callbacks : list of Callback
-        The user's first, then those of :func:`schedule_callbacks`, and what draws the epochs, if
-        it does more than that.
+        What draws the epochs of `training`, the user's, then those of :func:`schedule_callbacks`.
     verbose : int or str
         As for ``keras.Model.fit``.
 
@@ -84,8 +83,6 @@ def train(
     """
     prepare(model)
     divergence, interrupt = StopOnDivergence(), StopOnInterrupt()
-    if not any(isinstance(callback, DrawEpochs) for callback in callbacks):
-        callbacks = [DrawEpochs(training), *callbacks]
     callbacks = [divergence, interrupt, *callbacks]
     if inner_optimizer(model.optimizer).use_ema:
         callbacks.append(AveragedWeights())

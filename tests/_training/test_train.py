@@ -10,6 +10,7 @@ from sklearn_kpd._training.batches import Batches
 from sklearn_kpd._training.data import Run
 from sklearn_kpd._training.optimizer import compile_model, make_optimizer
 from sklearn_kpd._training.state import training_state
+from sklearn_kpd._training.stream import DrawEpochs
 from sklearn_kpd._training.train import schedule_callbacks, train
 from sklearn_kpd.exceptions import DivergedError
 from sklearn_kpd.losses import MaskedMeanSquaredError, PixelRMSE
@@ -35,8 +36,12 @@ def run(**options):
     return Run(**{"seed": 0, "deterministic_seed": None, "epochs": 3, **options})
 
 
+def trained(model, training, validation, plan, *callbacks):
+    return train(model, training, validation, plan, [DrawEpochs(training), *callbacks])
+
+
 def test_the_history_holds_every_epoch():
-    outcome = train(compiled(), batches(seed=0), batches(), run(), [])
+    outcome = trained(compiled(), batches(seed=0), batches(), run())
     assert {name: len(values) for name, values in outcome.history.items()} == {
         "loss": 3, "rmse": 3, "val_loss": 3, "val_rmse": 3,
     }  # fmt: skip
@@ -46,13 +51,13 @@ def test_the_history_holds_every_epoch():
 
 def test_what_goes_on_counts_on():
     model = compiled()
-    first = train(model, batches(seed=0), None, run(), []).history
+    first = trained(model, batches(seed=0), None, run()).history
     epochs = []
     spy = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
     again = run(goes_on=True, history=first, epochs=2)
     training, drawn = batches(seed=0), []
     training.draw = drawn.append
-    second = train(model, training, None, again, [spy]).history
+    second = trained(model, training, None, again, spy).history
     assert epochs == [3, 4]
     assert drawn == [4, 5]  # batches count from 1
     assert second["loss"][:3] == first["loss"]
@@ -63,7 +68,7 @@ def test_what_goes_on_counts_on():
 @pytest.mark.parametrize("error", ["diverges", "raises"])
 def test_what_goes_on_is_as_it_was_after_an_error(error):
     model = compiled()
-    history = train(model, batches(seed=0), None, run(), []).history
+    history = trained(model, batches(seed=0), None, run()).history
     before = training_state(model)
 
     def fail(batch, logs):
@@ -73,7 +78,9 @@ def test_what_goes_on_is_as_it_was_after_an_error(error):
     if error == "raises":
         callbacks, scale = [keras.callbacks.LambdaCallback(on_train_batch_end=fail)], 1.0
     with pytest.raises(DivergedError if error == "diverges" else RuntimeError):
-        train(model, batches(scale, seed=0), None, run(goes_on=True, history=history), callbacks)
+        trained(
+            model, batches(scale, seed=0), None, run(goes_on=True, history=history), *callbacks
+        )
     for one, other in zip(training_state(model), before, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -87,7 +94,7 @@ def test_data_is_let_go_of(raises):
     training, validation = batches(seed=0), batches()
     end = keras.callbacks.LambdaCallback(on_epoch_end=fail)
     with contextlib.suppress(RuntimeError):
-        train(compiled(), training, validation, run(), [end])
+        trained(compiled(), training, validation, run(), end)
     for used in (training, validation):
         assert not used.images.size
         assert not used.values.size
@@ -110,7 +117,7 @@ def rates_of(n_epochs, **options):
     plan = run(epochs=n_epochs)
     callbacks = schedule_callbacks(model, plan, n_epochs * 3, [], schedule="cosine", patience=None)
     model.steps_per_execution = options.get("steps_per_execution", 1)
-    train(model, batches(seed=0), None, plan, [Watch(), *callbacks])
+    trained(model, batches(seed=0), None, plan, Watch(), *callbacks)
     return np.array(seen)
 
 
