@@ -182,6 +182,14 @@ class KeypointRegressor(KerasRegressorBase):
         mirror image, at twice the cost; "moves" that of eight slightly moved copies, half of them
         mirrored, at eight times the cost. Left and right are known from the names of y's columns,
         or from the `flip_pairs` of the augmentation; if they are not, "moves" mirrors no copy.
+    spread : {"moves", "heatmaps"}, default="moves"
+        What `predict` reads its standard deviation from: "moves", how far the predictions for
+        eight slightly moved copies of an image lie apart, at eight times the cost; "heatmaps", how
+        far the heatmap of each keypoint reaches, at no cost. For images like those of the
+        training the one is as good as the other; of harder ones "moves" is surer to tell that they
+        are hard. "heatmaps" needs a network that ends in heatmaps, and the loss "laplace".
+
+        .. versionadded:: 0.2
     image_shape : tuple of int, default=None
         Shape of flat images, (height, width) or (height, width, channels); one number may be
         -1. By default flat images are grey squares.
@@ -222,9 +230,12 @@ class KeypointRegressor(KerasRegressorBase):
     flip_permutation_ : ndarray of shape (k,), int, or None
         Which keypoint takes which place in a mirror image, if names or `flip_pairs` say so.
     calibration_ : ndarray of shape (2, n_outputs), or None
-        What turns the spread of the predictions for moved copies into a standard deviation: floor
-        in pixels, and slope, by which ``std² = floor² + (slope · spread)²``. None without
-        validation rows.
+        What turns the spread of a prediction into a standard deviation: floor in pixels, and
+        slope, by which ``std² = floor² + (slope · spread)²``. None without validation rows.
+    spread_ : {"moves", "heatmaps"}
+        The spread that was calibrated.
+
+        .. versionadded:: 0.2
     n_features_in_ : int
         Pixels of an image, times channels.
     feature_names_in_ : ndarray of str
@@ -260,6 +271,7 @@ class KeypointRegressor(KerasRegressorBase):
         "mixed_precision": [StrOptions({"float16", "bfloat16"}), None],
         "devices": [StrOptions({"all"}), list, tuple, None],
         "tta": [StrOptions({"flip", "moves"}), None],
+        "spread": [StrOptions({"moves", "heatmaps"})],
         "image_shape": [tuple, list, None],
         "callbacks": [list, dict, type, keras.callbacks.Callback, None],
         "warm_start": ["boolean"],
@@ -270,6 +282,7 @@ class KeypointRegressor(KerasRegressorBase):
 
     float_gain_: float | None
     calibration_: FloatArray | None
+    spread_: str
     flip_permutation_: IntArray | None
 
     def __init__(
@@ -294,6 +307,7 @@ class KeypointRegressor(KerasRegressorBase):
         mixed_precision: str | None = None,
         devices: str | Sequence[str] | None = None,
         tta: str | None = None,
+        spread: str = "moves",
         image_shape: tuple[int, ...] | None = None,
         callbacks: Any = None,
         warm_start: bool = False,
@@ -321,6 +335,7 @@ class KeypointRegressor(KerasRegressorBase):
         self.mixed_precision = mixed_precision
         self.devices = devices
         self.tta = tta
+        self.spread = spread
         self.image_shape = image_shape
         self.callbacks = callbacks
         self.warm_start = warm_start
@@ -439,6 +454,7 @@ class KeypointRegressor(KerasRegressorBase):
         # 4 the network, its masked loss and its optimizer
         if not goes_on:
             learnt._build(training, data.values.shape[1], run.n_epochs * len(training))
+        learnt._check_spread()
 
         # 5 Keras ▶ history_
         validates = validation is not None
@@ -451,7 +467,7 @@ class KeypointRegressor(KerasRegressorBase):
         # 6 calibrate
         if validates:
             mirrors = mirrors_half(data.augmentations)
-            learnt.calibration_ = learnt._calibrated(held_out, rows, schemes, mirrors=mirrors)
+            learnt._calibrate(held_out, rows, schemes, mirrors=mirrors)
         self._take_over(learnt)
         self._finish(run, outcome)
         return self
@@ -496,7 +512,7 @@ class KeypointRegressor(KerasRegressorBase):
         gain = grey_level_gain(images, None if reset else self.float_gain_ or 1.0)
         if reset:
             learnt.float_gain_ = gain if images.dtype.kind == "f" else None
-            learnt.calibration_ = None
+            learnt.calibration_, learnt.spread_ = None, self.spread
             learnt._set_flip(keypoints, augmentations)
         return learnt, LabelledImages(
             images,
@@ -601,15 +617,23 @@ class KeypointRegressor(KerasRegressorBase):
             )
         return made
 
-    def _calibrated(
+    def _check_spread(self) -> None:
+        if self.spread == "heatmaps" and not takes_heatmaps(self.model_.loss):
+            raise ValueError(
+                "spread='heatmaps' needs heatmaps that were trained to reach as far as the errors "
+                "do: a network that ends in networks.SpatialSoftArgmax, as 'heatmap' does, and "
+                "loss='laplace'. All others have spread='moves'."
+            )
+
+    def _calibrate(
         self, data: LabelledImages, rows: IntArray, schemes: Schemes, *, mirrors: bool
-    ) -> FloatArray | None:
+    ) -> None:
         """Fit the spread of predictions to their errors on the validation rows.
 
         And look whether the labels lie to one side, where the training has mirrored images.
         """
         if data.values.shape[1] % 2:  # no points
-            return self.calibration_
+            return
         found, spread = self._predictor().pixels_and_spread(
             data.images, data.gain, rows=rows, batch_size=self._prediction_batch
         )
@@ -617,10 +641,11 @@ class KeypointRegressor(KerasRegressorBase):
         followed = row_schemes[:, np.newaxis] == schemes.chosen
         labels = np.where(followed, data.values[rows], np.nan)
         if mirrors:
-            found = self._alike_in_mirrors(data, rows, found)
-            warn_of_shifted_labels(labels, found, learnt=self._mirrors_apart)
+            alike = self._alike_in_mirrors(data, rows, found)
+            warn_of_shifted_labels(labels, alike, learnt=self._mirrors_apart)
         errors = found - labels
-        return self.calibration_ if np.isnan(errors).all() else calibrate(spread, errors)
+        if not np.isnan(errors).all():
+            self.calibration_, self.spread_ = calibrate(spread, errors), self.spread
 
     def _alike_in_mirrors(
         self, data: LabelledImages, rows: IntArray, found: FloatArray
@@ -720,11 +745,11 @@ class KeypointRegressor(KerasRegressorBase):
             Images of the size that was fitted, in any of the forms that `fit` takes.
         return_std : bool, default=False
             Whether to return a standard deviation too, of what is predicted about what a label
-            would be. It is measured on slightly moved copies of each image, at some eight times
-            the cost, and calibrated on the validation rows of `fit`, for images and labels like
-            theirs. Were errors normal, 68.3 % of them would lie within one and 95.4 % within two;
-            tails are heavier, and it lies half way between the numbers that keep the one and the
-            other, which is about 70 and 94 %.
+            would be. It is read from slightly moved copies of each image, at some eight times
+            the cost, or at none with ``spread="heatmaps"``, and calibrated on the validation rows
+            of `fit`, for images and labels like theirs. Were errors normal, 68.3 % of them would
+            lie within one and 95.4 % within two; tails are heavier, and it lies half way between
+            the numbers that keep the one and the other, which is about 70 and 94 %.
         scheme : int, array-like of shape (n,), int, or of shape (n, 2 * k), bool, default=None
             Labelling scheme to predict by: its number in `schemes_`, one for each image, or which
             coordinates each image is asked for, or is labelled with, such as ``y.notna()``; the
@@ -744,7 +769,7 @@ class KeypointRegressor(KerasRegressorBase):
         ------
         ValueError
             For images of another size than at fit, an unknown scheme, or `return_std` with a
-            scheme or after a fit without validation rows.
+            scheme, after a fit without validation rows, or with another `spread` than at fit.
         """
         check_is_fitted(self)
         check_process()
@@ -767,6 +792,11 @@ class KeypointRegressor(KerasRegressorBase):
                 "return_std=True needs a spread that was calibrated on validation rows, and there "
                 "were none with labels of points: fit with validation_split above 0, so large "
                 "that it holds a row out, or pass X_val and y_val to fit."
+            )
+        if self.spread != self.spread_:
+            raise ValueError(
+                f"spread={self.spread!r} needs a calibration of its own, and this one is that of "
+                f"{self.spread_!r}: set spread before fit."
             )
         found, spread = predictor.pixels_and_spread(
             images, gain, batch_size=self._prediction_batch
@@ -876,6 +906,7 @@ class KeypointRegressor(KerasRegressorBase):
             permutation=self.flip_permutation_,
             tta=self.tta,
             mirrored_outputs=self._mirrors_apart,
+            spread=self.spread,
         )
 
     def _schemes_of(self, scheme: ArrayLike, n_images: int) -> IntArray:
@@ -927,7 +958,7 @@ class KeypointRegressor(KerasRegressorBase):
     def _training_settings(self) -> dict[str, Any]:
         """All parameters that decide how a training goes."""
         others = {
-            "callbacks", "checkpoint_dir", "devices", "random_state", "tta", "verbose",
+            "callbacks", "checkpoint_dir", "devices", "random_state", "spread", "tta", "verbose",
             "warm_start",
         }  # fmt: skip
         settings = {

@@ -86,7 +86,8 @@ PARAMETERS = {
         sampling='labels' self_training=0.0 loss='auto'
         optimizer='adamw' learning_rate=0.004 weight_decay=0.01 learning_rate_schedule='cosine'
         batch_size=32 epochs=None validation_split=0.1 weight_average=0.05 patience=10
-        mixed_precision=None devices=None tta=None image_shape=None callbacks=None warm_start=False
+        mixed_precision=None devices=None tta=None spread='moves' image_shape=None callbacks=None
+        warm_start=False
         checkpoint_dir=None verbose=1 random_state=None **routed
     """,
     "AugmentTransformer": """

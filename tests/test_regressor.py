@@ -28,7 +28,14 @@ from sklearn_kpd.exceptions import DivergedError
 from sklearn_kpd.keypoints import mirror
 from sklearn_kpd.missing import apply_policy
 from sklearn_kpd.networks import SpatialSoftArgmax
-from tests.helpers import assert_same_weights, dots, tiny_network, tiny_regressor, weights_of
+from tests.helpers import (
+    assert_same_weights,
+    dots,
+    tiny_heatmap,
+    tiny_network,
+    tiny_regressor,
+    weights_of,
+)
 
 
 def make_pipeline(**parameters):
@@ -669,6 +676,43 @@ def test_schemes_that_are_not_there(kaggle_like, fitted_to_schemes, scheme, mess
         fitted_to_schemes.predict(X, return_std=True, scheme=0)
 
 
+# standard deviations from heatmaps
+
+
+def test_heatmaps_tell_a_standard_deviation_for_nothing(faces, monkeypatch):
+    X, y = faces
+    fitted = tiny_regressor(network=tiny_heatmap, spread="heatmaps").fit(X, y)
+    monkeypatch.setattr("sklearn_kpd._inference.moves.warp", None)  # no copy is moved
+    y_pred, y_std = fitted.predict(X, return_std=True)
+    np.testing.assert_array_equal(y_pred, fitted.predict(X))
+    assert y_std.shape == y_pred.shape
+    assert (y_std > 0).all()
+    assert len(np.unique(y_std[:, 0])) == len(X)  # each face has its own
+    assert fitted.spread_ == "heatmaps"
+
+
+def test_a_standard_deviation_is_that_of_the_spread_that_was_calibrated(faces):
+    X, y = faces
+    fitted = tiny_regressor(network=tiny_heatmap).fit(X, y)
+    assert fitted.spread_ == "moves"
+    fitted.set_params(spread="heatmaps", warm_start=True)
+    with pytest.raises(ValueError, match="this one is that of 'moves': set spread before fit"):
+        fitted.predict(X, return_std=True)
+    assert fitted.predict(X).shape == (len(X), 30)
+    # one more epoch calibrates nothing, and leaves the calibration what it is
+    assert fitted.partial_fit(X, y).spread_ == "moves"
+    assert fitted.fit(X, y).spread_ == "heatmaps"
+    assert fitted.predict(X, return_std=True)[1].shape == (len(X), 30)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"network": tiny_network}, {"network": tiny_heatmap, "loss": "huber"}]
+)
+def test_what_trains_no_scale_has_no_standard_deviation_from_heatmaps(faces, parameters):
+    with pytest.raises(ValueError, match=r"spread='heatmaps' needs .* loss='laplace'"):
+        tiny_regressor(spread="heatmaps", **parameters).fit(*faces)
+
+
 # outputs of their own for mirror images
 
 
@@ -713,6 +757,15 @@ def test_labels_that_all_lie_to_one_side_are_learnt_where_mirror_images_stand_ap
     apart.set_params(regressor__tta=None)
     assert np.abs(found - y).mean() < 0.4
     assert abs((found - y)[..., 0].mean()) < 0.2
+
+
+def test_the_standard_deviation_is_of_errors_without_what_was_learnt_of_one_side(
+    labels_to_the_right, apart
+):
+    X, y = labels_to_the_right
+    found, std = apart.predict(X, return_std=True)
+    # that of predictions alike in a mirror, off by three pixels, would be some 3
+    assert np.median(std[..., 0]) < 2 * np.abs(found - y)[..., 0].mean()
 
 
 def test_one_set_of_outputs_finds_the_points_between(labels_to_the_right):

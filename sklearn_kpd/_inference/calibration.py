@@ -1,4 +1,4 @@
-"""From the spread over moved copies to a standard deviation of the errors."""
+"""From the spread of predictions to a standard deviation of their errors."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -31,7 +31,7 @@ def calibrate(spreads: FloatArray, errors: FloatArray) -> FloatArray:
     Parameters
     ----------
     spreads : ndarray of shape (n, n_outputs)
-        From :func:`sklearn_kpd._inference.moves.mean_and_spread`.
+        From :meth:`sklearn_kpd._inference.predictor.Predictor.pixels_and_spread`.
     errors : ndarray of shape (n, n_outputs)
         Pixels, NaN where not labelled.
 
@@ -63,7 +63,7 @@ def calibrated(spreads: FloatArray, calibration: FloatArray) -> FloatArray:
     Parameters
     ----------
     spreads : ndarray of shape (n, n_outputs)
-        From :func:`sklearn_kpd._inference.moves.mean_and_spread`.
+        From :meth:`sklearn_kpd._inference.predictor.Predictor.pixels_and_spread`.
     calibration : ndarray of shape (2, n_outputs)
         From :func:`calibrate`.
 

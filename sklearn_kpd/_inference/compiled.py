@@ -1,14 +1,17 @@
 """Calling a network on batches of any size, without the cost of Keras' `predict`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
+from sklearn_kpd._common.heatmaps import mean_and_variance
 from sklearn_kpd._common.keras import IS_TENSORFLOW, without_retracing_warnings
 from sklearn_kpd.images import Array
 
 _NAME = "_sklearn_kpd_infer"
+_NAME_WITH_VARIANCE = "_sklearn_kpd_infer_with_variance"
 
 
 def infer(model: keras.Model, images: Array) -> Array:
@@ -30,34 +33,60 @@ def infer(model: keras.Model, images: Array) -> Array:
     ndarray of shape (n, n_outputs), float32
         Network units.
     """
-    images = images.astype(np.float32, copy=False)
-    if not IS_TENSORFLOW:
-        return np.asarray(model.predict_on_batch(images))
-    return _compiled(model, images.shape[1:])(images)
-
-
-def _compiled(model: keras.Model, image_shape: tuple[int, ...]) -> "_Compiled":
     if not hasattr(model, _NAME):
-        setattr(model, _NAME, _Compiled(model, image_shape))
-    return getattr(model, _NAME)
+        setattr(model, _NAME, _Compiled(model))
+    return getattr(model, _NAME)(images)[0]
+
+
+def infer_with_variance(model: keras.Model, images: Array) -> tuple[Array, Array]:
+    """Outputs of a network that ends in a soft-argmax, and the variance of the places in its maps.
+
+    Parameters
+    ----------
+    model, images
+        As in :func:`infer`.
+
+    Returns
+    -------
+    outputs, variance : ndarray of shape (n, n_outputs), float32
+        Network units, and their squares.
+    """
+    if not hasattr(model, _NAME_WITH_VARIANCE):
+        # In single precision, as the soft-argmax.
+        variance = _Variance(dtype="float32")(model.layers[-1].input)
+        setattr(
+            model, _NAME_WITH_VARIANCE,
+            _Compiled(keras.Model(model.inputs, [*model.outputs, variance])),
+        )  # fmt: skip
+    return getattr(model, _NAME_WITH_VARIANCE)(images)
+
+
+class _Variance(keras.layers.Layer):
+    """Variance of the place under the softmax of each heatmap."""
+
+    def call(self, heatmaps: keras.KerasTensor) -> keras.KerasTensor:
+        return mean_and_variance(heatmaps)[1]
 
 
 class _Compiled:
-    """A network compiled by TensorFlow; of a class of ours, else Keras would export it."""
+    """A network that takes batches of any size; of a class of ours, else Keras would export it."""
 
-    def __init__(self, model: keras.Model, image_shape: tuple[int, ...]) -> None:
-        import tensorflow as tf  # Keras has no function that takes batches of any size
+    def __init__(self, model: keras.Model) -> None:
+        self._function = _compiled(model) if IS_TENSORFLOW else model.predict_on_batch
 
-        # Without autograph, as Keras builds networks: it would write a file of Python.
-        @tf.function(
-            input_signature=[tf.TensorSpec((None, *image_shape), tf.float32)], autograph=False
-        )
-        def function(images: keras.KerasTensor) -> Any:
-            return model(images, training=False)
+    def __call__(self, images: Array) -> list[Array]:
+        outputs = self._function(images.astype(np.float32, copy=False))
+        return [np.asarray(output) for output in keras.tree.flatten(outputs)]
 
-        with without_retracing_warnings():
-            self._function = function.get_concrete_function()
-        self._constant = tf.constant
 
-    def __call__(self, images: Array) -> Array:
-        return self._function(self._constant(images)).numpy()
+def _compiled(model: keras.Model) -> Callable[[Array], Any]:
+    import tensorflow as tf  # Keras has no function that takes batches of any size
+
+    # Without autograph, as Keras builds networks: it would write a file of Python.
+    @tf.function(input_signature=[tf.TensorSpec(model.input_shape, tf.float32)], autograph=False)
+    def function(images: keras.KerasTensor) -> Any:
+        return model(images, training=False)
+
+    with without_retracing_warnings():
+        concrete = function.get_concrete_function()
+    return lambda images: concrete(tf.constant(images))

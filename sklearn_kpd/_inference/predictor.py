@@ -1,4 +1,4 @@
-"""From images to keypoints in pixels, and how far the keypoints of moved copies spread."""
+"""From images to keypoints in pixels, and how unsure of them the network is."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +8,10 @@ import keras
 import numpy as np
 
 from sklearn_kpd._common.schemes import IntArray, from_scheme_outputs
-from sklearn_kpd._inference.compiled import infer
+from sklearn_kpd._inference.compiled import infer, infer_with_variance
 from sklearn_kpd._inference.moves import flip_averaged, mean_and_spread
 from sklearn_kpd.images import Array, n_at_a_time, to_grey_levels
-from sklearn_kpd.keypoints import FloatArray, from_units
+from sklearn_kpd.keypoints import FloatArray, from_units, pixels_per_unit
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class Predictor:
         Test-time augmentation.
     mirrored_outputs : bool, default=False
         Whether mirror images have outputs of their own, after those of all schemes.
+    spread : {"moves", "heatmaps"}, default="moves"
+        What the spread is of: the keypoints of moved copies, or the places in the heatmaps that
+        the network ends in.
     """
 
     model: keras.Model
@@ -43,6 +46,7 @@ class Predictor:
     permutation: IntArray | None
     tta: str | None
     mirrored_outputs: bool = False
+    spread: str = "moves"
 
     def pixels(
         self, images: Array, gain: float, *, rows: IntArray | None = None, batch_size: int
@@ -70,7 +74,7 @@ class Predictor:
     def pixels_and_spread(
         self, images: Array, gain: float, *, rows: IntArray | None = None, batch_size: int
     ) -> tuple[FloatArray, FloatArray]:
-        """Keypoints in pixels, and their standard deviation over moved copies.
+        """Keypoints in pixels, and how far they spread.
 
         Parameters
         ----------
@@ -80,16 +84,22 @@ class Predictor:
         Returns
         -------
         pixels, spread : ndarray of shape (n, n_outputs)
-            The spread is not calibrated.
+            The spread is a standard deviation in pixels, not calibrated.
         """
         found = self._by_batch(_find_with_spread, images, gain, rows, batch_size)
         return found[:, 0], found[:, 1]
 
     def network_pixels(self, images: Array, mirrored: bool = False) -> FloatArray:
         """What the network finds in a batch of images in grey levels, (n, n_outputs)."""
-        outputs = infer(self.model, images)
-        units = from_scheme_outputs(outputs, self.output_sets(mirrored), self.n_output_sets)
-        return from_units(units.astype(np.float64), self.image_size)
+        return self._to_pixels(infer(self.model, images), self.output_sets(mirrored))
+
+    def network_pixels_and_spread(self, images: Array) -> tuple[FloatArray, FloatArray]:
+        """What the network finds in a batch of images, and how far its heatmaps reach."""
+        outputs, variance = infer_with_variance(self.model, images)
+        sets = self.output_sets(mirrored=False)
+        variance = from_scheme_outputs(variance, sets, self.n_output_sets)
+        spread = pixels_per_unit(self.image_size) * np.sqrt(variance.astype(np.float64))
+        return self._to_pixels(outputs, sets), spread
 
     @property
     def n_output_sets(self) -> int:
@@ -104,6 +114,10 @@ class Predictor:
         if schemes.ndim == 1:  # what was left stands in the columns of what is right
             schemes = schemes.reshape(-1, 2)[self.permutation].ravel()
         return schemes + self.n_schemes
+
+    def _to_pixels(self, outputs: FloatArray, sets: IntArray) -> FloatArray:
+        units = from_scheme_outputs(outputs, sets, self.n_output_sets)
+        return from_units(units.astype(np.float64), self.image_size)
 
     def _by_batch(
         self,
@@ -151,6 +165,11 @@ def _find(predictor: Predictor, images: Array) -> FloatArray:
 
 
 def _find_with_spread(predictor: Predictor, images: Array) -> FloatArray:
-    mean, spread = mean_and_spread(predictor.network_pixels, images, predictor.permutation)
-    pixels = mean if predictor.tta == "moves" else _find(predictor, images)
+    if predictor.spread == "heatmaps":
+        pixels, spread = predictor.network_pixels_and_spread(images)
+        if predictor.tta is not None:
+            pixels = _find(predictor, images)
+    else:
+        mean, spread = mean_and_spread(predictor.network_pixels, images, predictor.permutation)
+        pixels = mean if predictor.tta == "moves" else _find(predictor, images)
     return np.stack([pixels, spread], axis=1)

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_kpd._common.sklearn import set_metadata_requests
 from sklearn_kpd._persistence.estimators import check_learnt
 from sklearn_kpd._persistence.known import name_of_object
+from sklearn_kpd._training.heatmaps import ends_in_heatmaps
 from sklearn_kpd.augment.augmentation import Augmentation
 from sklearn_kpd.augment.ranges import OPERATIONS
 from sklearn_kpd.augment.transformer import AugmentBase, AugmentTransformer
@@ -44,6 +45,7 @@ LEARNT: dict[type[BaseEstimator], dict[str, Any]] = {
         "_output_schemes": _ALWAYS,
         "float_gain_": _ALWAYS,
         "calibration_": _ALWAYS,
+        "spread_": "moves",
         "history_": _ALWAYS,
         "model_": _ALWAYS,
         "_random_state": _ALWAYS,
@@ -221,6 +223,11 @@ def _check_regressor(estimator: Any) -> None:
     _require_fit(_is_seed(estimator._split_seed), "_split_seed")
     _check_history(estimator.history_)
     _check_network(estimator.model_, estimator.image_shape_, n_schemes * n_outputs)
+    spread = estimator.spread_
+    _require_fit(
+        spread == "moves" or (spread == "heatmaps" and ends_in_heatmaps(estimator.model_)),
+        "spread_",
+    )
 
 
 def _check_keypoints(estimator: Any) -> None:

@@ -78,7 +78,7 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         for each keypoint. "scaled": the distance over the standard deviation that the estimator
         predicts; discs that are small where it is sure. "mahalanobis": the same along x and y;
         ellipses. Both others than "distance" need ``predict(X, return_std=True)``, at some eight
-        times the cost.
+        times the cost, or at none where the regressor has ``spread="heatmaps"``.
     random_state : int, RandomState instance or None, default=None
         Determines which rows are held out.
 

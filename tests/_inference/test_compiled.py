@@ -5,9 +5,10 @@ import keras
 import numpy as np
 import pytest
 
+from sklearn_kpd._common.heatmaps import mean_and_variance
 from sklearn_kpd._inference import compiled
-from sklearn_kpd._inference.compiled import infer
-from tests.helpers import tiny_network, tiny_regressor
+from sklearn_kpd._inference.compiled import infer, infer_with_variance
+from tests.helpers import tiny_heatmap, tiny_network, tiny_regressor
 
 
 @pytest.fixture
@@ -43,10 +44,29 @@ def test_sees_new_weights(model):
     np.testing.assert_allclose(infer(model, images), before + 1, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_the_variance_is_that_of_the_heatmaps(dtype):
+    keras.utils.set_random_seed(0)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    model = tiny_heatmap((16, 16, 1), 4)
+    keras.config.set_dtype_policy(before)
+    names = [layer.name for layer in model.layers]
+    images = np.random.default_rng(0).integers(256, size=(5, 16, 16, 1)).astype(np.uint8)
+    outputs, variance = infer_with_variance(model, images)
+    np.testing.assert_array_equal(outputs, infer(model, images))
+    heatmaps = infer(keras.Model(model.inputs, model.layers[-1].input), images)
+    expected = mean_and_variance(heatmaps.astype(np.float32))[1]
+    assert variance.dtype == np.float32
+    np.testing.assert_allclose(variance, expected, rtol=1e-4)
+    assert [layer.name for layer in model.layers] == names
+
+
 def test_copies_and_pickles_go_without(faces):
     X, y = faces
-    fitted = tiny_regressor().fit(X, y)
+    fitted = tiny_regressor(network=tiny_heatmap, spread="heatmaps").fit(X, y)
     expected = fitted.predict(X)
     for other in (copy.deepcopy(fitted), pickle.loads(pickle.dumps(fitted))):
         assert not hasattr(other.model_, compiled._NAME)
+        assert not hasattr(other.model_, compiled._NAME_WITH_VARIANCE)
         np.testing.assert_allclose(other.predict(X), expected, rtol=1e-6)

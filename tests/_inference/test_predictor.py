@@ -7,6 +7,7 @@ import pytest
 
 from sklearn_kpd._inference import predictor as module
 from sklearn_kpd._inference.predictor import Predictor
+from sklearn_kpd.networks import SpatialSoftArgmax
 
 
 def bright_spot(n_schemes):
@@ -71,6 +72,35 @@ def test_the_spread_is_that_of_moved_copies():
     assert pixels.shape == spread.shape == (64, 2)
     assert (spread >= 0).all()
     np.testing.assert_array_equal(pixels, make().pixels(images, 1.0, batch_size=64))
+
+
+def reaching(n_schemes):
+    """A network whose heatmaps are the image, one a scheme, and the image turned to its side."""
+    images = keras.Input((8, 8, 1))
+    heatmaps = [images, keras.ops.transpose(images, (0, 2, 1, 3))][:n_schemes]
+    return keras.Model(images, SpatialSoftArgmax()(keras.ops.concatenate(heatmaps, axis=3)))
+
+
+@pytest.mark.parametrize("tta", [None, "flip", "moves"])
+def test_the_spread_is_that_of_the_places_in_the_heatmaps(tta):
+    images = np.zeros((3, 8, 8, 1), np.uint8)
+    images[0, 4, 4] = 255  # one place alone
+    images[1, 4, [2, 6]] = 255  # two places of one row, 4 px apart
+    images[2, [1, 7], 4] = 255  # two of one column, 6 px apart
+    wanted = np.array([[0, 0], [2, 0], [0, 3]])
+
+    def found(n_schemes, schemes):
+        predictor = Predictor(
+            reaching(n_schemes), (8, 8), n_schemes, np.array(schemes), np.array([0]), tta,
+            spread="heatmaps",
+        )  # fmt: skip
+        pixels, spread = predictor.pixels_and_spread(images, 1.0, batch_size=2)
+        np.testing.assert_array_equal(pixels, predictor.pixels(images, 1.0, batch_size=2))
+        return spread
+
+    np.testing.assert_allclose(found(1, (0, 0)), wanted, atol=1e-3)
+    np.testing.assert_allclose(found(2, (1, 1)), wanted[:, ::-1], atol=1e-3)
+    np.testing.assert_allclose(found(2, (0, 1)), wanted[:, [0, 0]], atol=1e-3)
 
 
 def test_no_more_pixels_at_once_than_the_bound(monkeypatch):

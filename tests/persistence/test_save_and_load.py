@@ -56,6 +56,11 @@ def random_network(image_shape, n_outputs):
     [
         (KeypointRegressor(network__width=2, epochs=1, verbose=0, random_state=0), []),
         (
+            KeypointRegressor(network__width=2, epochs=1, spread="heatmaps", verbose=0,
+                              random_state=0),
+            [],
+        ),
+        (
             KeypointRegressor("cnn", tta="flip", missing=IterativeImputer(LinearRegression()),
                               random_state=np.random.RandomState(3), **SMALL_CNN),
             [],
