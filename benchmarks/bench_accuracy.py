@@ -50,14 +50,14 @@ RECIPES = {
     "itself": ("defaults, and images without labels", AUGMENT, {"self_training": 0.5}),
     "unmixed": ("defaults, one labelling scheme", AUGMENT, {"schemes": None}),
     "best": (
-        "complete rows, wider network, 290 epochs, stronger augmentation, outputs for mirror "
+        "complete rows, wider network, 340 epochs, stronger augmentation, outputs for mirror "
         "images, moved copies at test",
         STRONG,
         {
             "network__width": 24,
             "missing": "drop",
             "mirrored_outputs": True,
-            "epochs": 290,
+            "epochs": 340,
             "patience": None,
             "validation_split": 0.05,
             "mixed_precision": "bfloat16",

@@ -54,7 +54,6 @@ def random_network(image_shape, n_outputs):
 @pytest.mark.parametrize(
     ("estimator", "trusted"),
     [
-        (KeypointRegressor(network__width=2, epochs=1, verbose=0, random_state=0), []),
         (
             KeypointRegressor(network__width=2, epochs=1, spread="heatmaps", verbose=0,
                               random_state=0),
