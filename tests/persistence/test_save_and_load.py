@@ -60,7 +60,8 @@ def random_network(image_shape, n_outputs):
             [],
         ),
         (
-            KeypointRegressor("cnn", tta="flip", missing=IterativeImputer(LinearRegression()),
+            KeypointRegressor("cnn", tta="flip",
+                              missing=IterativeImputer(LinearRegression(), max_iter=1),
                               random_state=np.random.RandomState(3), **SMALL_CNN),
             [],
         ),
