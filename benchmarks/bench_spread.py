@@ -24,8 +24,8 @@ SPREADS = ("moves", "heatmaps")
 AS_THEY_ARE = "as they are"
 
 
-def errors_and_spread(regressor, X, y, spread):
-    predictor = regressor.set_params(spread=spread)._predictor()
+def errors_and_spread(regressor, X, y, kind):
+    predictor = regressor.set_params(spread=kind)._predictor()
     images = np.reshape(X, (-1, *regressor.image_shape_))
     gain = regressor.float_gain_ or 1.0
     found, spread = predictor.pixels_and_spread(images, gain, batch_size=64)
@@ -61,17 +61,9 @@ def table(regressor, tests, orders):
             yield {"faces": name, "spread": spread, **pd.DataFrame(rows).mean()}
 
 
-def with_std(regressor, X, y, spread):
+def with_std(regressor, X, spread):
     """A function that predicts standard deviations of one kind."""
-    errors, spreads = errors_and_spread(regressor, X, y, spread)
-    calibration = calibrate(spreads, errors)
-
-    def predict():
-        regressor.set_params(spread=spread)
-        regressor.calibration_, regressor.spread_ = calibration, spread
-        return regressor.predict(X, return_std=True)
-
-    return predict
+    return lambda: regressor.set_params(spread=spread).predict(X, return_std=True)
 
 
 def main():
@@ -94,7 +86,7 @@ def main():
     found = pd.DataFrame(table(regressor, tests, orders))
     print(found.round(3).to_string(index=False), flush=True)
 
-    functions = {spread: with_std(regressor, X, y, spread) for spread in SPREADS}
+    functions = {spread: with_std(regressor, X, spread) for spread in SPREADS}
     times = take_turns({"predict": lambda: regressor.predict(X), **functions}, 6)
     seconds = {name: np.median(taken[1:, 0]) for name, taken in times.items()}
     for spread in SPREADS:

@@ -76,6 +76,11 @@ from sklearn_kpd.photographs.crops import Crops
 
 __all__ = ["KeypointRegressor"]
 
+_NO_SCALE = (
+    "spread='heatmaps' needs heatmaps that were trained to reach as far as the errors do: a "
+    "network that ends in networks.SpatialSoftArgmax, as 'heatmap' does, and loss='laplace'. All "
+    "others have spread='moves'."
+)
 # Images that predict looks at together, if the batches of training are not larger.
 _PREDICTION_BATCH = 64
 
@@ -184,10 +189,11 @@ class KeypointRegressor(KerasRegressorBase):
         or from the `flip_pairs` of the augmentation; if they are not, "moves" mirrors no copy.
     spread : {"moves", "heatmaps"}, default="moves"
         What `predict` reads its standard deviation from: "moves", how far the predictions for
-        eight slightly moved copies of an image lie apart, at eight times the cost; "heatmaps", how
-        far the heatmap of each keypoint reaches, at no cost. For images like those of the
-        training the one is as good as the other; of harder ones "moves" is surer to tell that they
-        are hard. "heatmaps" needs a network that ends in heatmaps, and the loss "laplace".
+        eight slightly moved copies of an image lie apart, at some ten times the cost; "heatmaps",
+        how far the heatmap of each keypoint reaches, in the pass that predicts, or in one more
+        with `tta`. For images like those of the training the one is as good as the other; in
+        others, noisy ones above all, "heatmaps" may find too small a standard deviation. It needs
+        a network that ends in heatmaps, and the loss "laplace". It can be set after `fit`.
 
         .. versionadded:: 0.2
     image_shape : tuple of int, default=None
@@ -230,10 +236,11 @@ class KeypointRegressor(KerasRegressorBase):
     flip_permutation_ : ndarray of shape (k,), int, or None
         Which keypoint takes which place in a mirror image, if names or `flip_pairs` say so.
     calibration_ : ndarray of shape (2, n_outputs), or None
-        What turns the spread of a prediction into a standard deviation: floor in pixels, and
-        slope, by which ``std² = floor² + (slope · spread)²``. None without validation rows.
-    spread_ : {"moves", "heatmaps"}
-        The spread that was calibrated.
+        What turns the spread of the predictions for moved copies into a standard deviation: floor
+        in pixels, and slope, by which ``std² = floor² + (slope · spread)²``. None without
+        validation rows.
+    heatmap_calibration_ : ndarray of shape (2, n_outputs), or None
+        The same for ``spread="heatmaps"``. None also where the heatmaps tell no scale.
 
         .. versionadded:: 0.2
     n_features_in_ : int
@@ -282,7 +289,7 @@ class KeypointRegressor(KerasRegressorBase):
 
     float_gain_: float | None
     calibration_: FloatArray | None
-    spread_: str
+    heatmap_calibration_: FloatArray | None
     flip_permutation_: IntArray | None
 
     def __init__(
@@ -458,10 +465,11 @@ class KeypointRegressor(KerasRegressorBase):
 
         # 5 Keras ▶ history_
         validates = validation is not None
-        callbacks = learnt._callbacks(data, training, run, validates=validates, others=others)
+        epochs = learnt._epochs(data, training, run, others=others)
+        callbacks = learnt._callbacks(run, len(training), validates=validates)
         shown = shows_heatmaps(learnt.model_)
         with on_devices(shown, self.devices) as model, self._in_training(model):
-            outcome = train(model, training, validation, run, callbacks, verbose=self.verbose)
+            outcome = train(model, epochs, validation, run, callbacks, verbose=self.verbose)
         learnt.history_ = outcome.history
 
         # 6 calibrate
@@ -512,7 +520,7 @@ class KeypointRegressor(KerasRegressorBase):
         gain = grey_level_gain(images, None if reset else self.float_gain_ or 1.0)
         if reset:
             learnt.float_gain_ = gain if images.dtype.kind == "f" else None
-            learnt.calibration_, learnt.spread_ = None, self.spread
+            learnt.calibration_ = learnt.heatmap_calibration_ = None
             learnt._set_flip(keypoints, augmentations)
         return learnt, LabelledImages(
             images,
@@ -619,11 +627,7 @@ class KeypointRegressor(KerasRegressorBase):
 
     def _check_spread(self) -> None:
         if self.spread == "heatmaps" and not takes_heatmaps(self.model_.loss):
-            raise ValueError(
-                "spread='heatmaps' needs heatmaps that were trained to reach as far as the errors "
-                "do: a network that ends in networks.SpatialSoftArgmax, as 'heatmap' does, and "
-                "loss='laplace'. All others have spread='moves'."
-            )
+            raise ValueError(_NO_SCALE)
 
     def _calibrate(
         self, data: LabelledImages, rows: IntArray, schemes: Schemes, *, mirrors: bool
@@ -634,9 +638,9 @@ class KeypointRegressor(KerasRegressorBase):
         """
         if data.values.shape[1] % 2:  # no points
             return
-        found, spread = self._predictor().pixels_and_spread(
-            data.images, data.gain, rows=rows, batch_size=self._prediction_batch
-        )
+        images, gain, size = data.images, data.gain, self._prediction_batch
+        predictor = replace(self._predictor(), spread="moves")
+        found, spread = predictor.pixels_and_spread(images, gain, rows=rows, batch_size=size)
         row_schemes = schemes.of_rows(data.values[rows])
         followed = row_schemes[:, np.newaxis] == schemes.chosen
         labels = np.where(followed, data.values[rows], np.nan)
@@ -644,8 +648,13 @@ class KeypointRegressor(KerasRegressorBase):
             alike = self._alike_in_mirrors(data, rows, found)
             warn_of_shifted_labels(labels, alike, learnt=self._mirrors_apart)
         errors = found - labels
-        if not np.isnan(errors).all():
-            self.calibration_, self.spread_ = calibrate(spread, errors), self.spread
+        if np.isnan(errors).all():
+            return
+        self.calibration_ = calibrate(spread, errors)
+        if takes_heatmaps(self.model_.loss):
+            predictor = replace(predictor, spread="heatmaps", tta=None)
+            _, spread = predictor.pixels_and_spread(images, gain, rows=rows, batch_size=size)
+            self.heatmap_calibration_ = calibrate(spread, errors)
 
     def _alike_in_mirrors(
         self, data: LabelledImages, rows: IntArray, found: FloatArray
@@ -660,23 +669,28 @@ class KeypointRegressor(KerasRegressorBase):
         )
         return alike.pixels(data.images, data.gain, rows=rows, batch_size=self._prediction_batch)
 
+    def _epochs(
+        self, data: LabelledImages, training: Batches, run: Run, *, others: bool
+    ) -> DrawEpochs:
+        """What draws the epochs, of images without labels too if there are others."""
+        if not others:
+            return DrawEpochs(training)
+        return SelfTraining(training, self._labeller(data), self.self_training, run)
+
     def _callbacks(
-        self, data: LabelledImages, training: Batches, run: Run, *, validates: bool, others: bool
+        self, run: Run, n_batches: int, *, validates: bool
     ) -> list[keras.callbacks.Callback]:
-        """What draws the epochs, the user's callbacks, and those of a whole training."""
-        draws = DrawEpochs(training)
-        if others:
-            draws = SelfTraining(training, self._labeller(data), self.self_training, run)
+        """Callbacks of the user's, and of a whole training."""
         users = make_callbacks(self.callbacks, self._routed("callbacks"))
         scheduled = schedule_callbacks(
             self.model_,
             run,
-            run.n_epochs * len(training),
+            run.n_epochs * n_batches,
             users,
             schedule=self.learning_rate_schedule,
             patience=self.patience if validates else None,
         )
-        return [draws, *users, *scheduled]
+        return [*users, *scheduled]
 
     def _labeller(self, data: LabelledImages) -> Labeller:
         """Labels of the fullest scheme for images, by the network that is trained."""
@@ -745,11 +759,11 @@ class KeypointRegressor(KerasRegressorBase):
             Images of the size that was fitted, in any of the forms that `fit` takes.
         return_std : bool, default=False
             Whether to return a standard deviation too, of what is predicted about what a label
-            would be. It is read from slightly moved copies of each image, at some eight times
-            the cost, or at none with ``spread="heatmaps"``, and calibrated on the validation rows
-            of `fit`, for images and labels like theirs. Were errors normal, 68.3 % of them would
-            lie within one and 95.4 % within two; tails are heavier, and it lies half way between
-            the numbers that keep the one and the other, which is about 70 and 94 %.
+            would be. It is read from slightly moved copies of each image, at some ten times the
+            cost, or from the heatmaps, see `spread`, and calibrated on the validation rows of
+            `fit`, for images and labels like theirs. Were errors normal, 68.3 % of them would lie
+            within one and 95.4 % within two; tails are heavier, and it lies half way between the
+            numbers that keep the one and the other, which is about 70 and 94 %.
         scheme : int, array-like of shape (n,), int, or of shape (n, 2 * k), bool, default=None
             Labelling scheme to predict by: its number in `schemes_`, one for each image, or which
             coordinates each image is asked for, or is labelled with, such as ``y.notna()``; the
@@ -769,7 +783,8 @@ class KeypointRegressor(KerasRegressorBase):
         ------
         ValueError
             For images of another size than at fit, an unknown scheme, or `return_std` with a
-            scheme, after a fit without validation rows, or with another `spread` than at fit.
+            scheme, after a fit without validation rows, or with a `spread` that the network does
+            not tell.
         """
         check_is_fitted(self)
         check_process()
@@ -787,24 +802,27 @@ class KeypointRegressor(KerasRegressorBase):
                 "return_std=True is calibrated for the scheme that predict takes by itself: leave "
                 "scheme out, or return_std."
             )
+        calibration = self._chosen_calibration()
+        found, spread = predictor.pixels_and_spread(
+            images, gain, batch_size=self._prediction_batch
+        )
+        y_std = calibrated(spread, calibration)
+        if isinstance(images, Crops):
+            y_std = images.scale_to_photograph(y_std)
+        return _from_frame(images, found).reshape(shape), y_std.reshape(shape)
+
+    def _chosen_calibration(self) -> FloatArray:
         if self.calibration_ is None:
             raise ValueError(
                 "return_std=True needs a spread that was calibrated on validation rows, and there "
                 "were none with labels of points: fit with validation_split above 0, so large "
                 "that it holds a row out, or pass X_val and y_val to fit."
             )
-        if self.spread != self.spread_:
-            raise ValueError(
-                f"spread={self.spread!r} needs a calibration of its own, and this one is that of "
-                f"{self.spread_!r}: set spread before fit."
-            )
-        found, spread = predictor.pixels_and_spread(
-            images, gain, batch_size=self._prediction_batch
-        )
-        y_std = calibrated(spread, self.calibration_)
-        if isinstance(images, Crops):
-            y_std = images.scale_to_photograph(y_std)
-        return _from_frame(images, found).reshape(shape), y_std.reshape(shape)
+        if self.spread == "moves":
+            return self.calibration_
+        if self.heatmap_calibration_ is None:
+            raise ValueError(f"{_NO_SCALE} A model of before version 0.2 has to be fitted again.")
+        return self.heatmap_calibration_
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write what `predict` does to a file that is served without this package.

@@ -13,7 +13,7 @@ from skimage import data
 
 from sklearn_kpd import networks
 from sklearn_kpd.datasets import make_faces, save_annotations
-from tests.helpers import make_photographs, tiny_network
+from tests.helpers import make_photographs, tiny_heatmap, tiny_network
 
 GUIDE = Path(__file__).parents[1] / "docs" / "guide"
 PAGES = sorted(path.stem for path in GUIDE.glob("*.rst") if path.stem != "index")
@@ -44,8 +44,8 @@ def blocks(page):
         yield "\n" * text.count("\n", 0, match.start("code")) + code
 
 
-def small_network(image_shape, n_outputs, **options):
-    return tiny_network(image_shape, n_outputs)
+def small(network):
+    return lambda image_shape, n_outputs, **options: network(image_shape, n_outputs)
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +88,11 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_networks():
-    """A small network for the large ones."""
+    """A small network for the large ones, with heatmaps for the one that has them."""
     with pytest.MonkeyPatch.context() as patch:
         for name in networks.NETWORKS:
-            patch.setitem(networks.NETWORKS, name, small_network)
+            network = tiny_heatmap if name == "heatmap" else tiny_network
+            patch.setitem(networks.NETWORKS, name, small(network))
         yield
 
 

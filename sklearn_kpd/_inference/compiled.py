@@ -58,7 +58,8 @@ def infer_with_variance(model: keras.Model, images: Array) -> tuple[Array, Array
             model, _NAME_WITH_VARIANCE,
             _Compiled(keras.Model(model.inputs, [*model.outputs, variance])),
         )  # fmt: skip
-    return getattr(model, _NAME_WITH_VARIANCE)(images)
+    outputs, variance = getattr(model, _NAME_WITH_VARIANCE)(images)
+    return outputs, variance
 
 
 class _Variance(keras.layers.Layer):

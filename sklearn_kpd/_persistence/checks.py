@@ -45,7 +45,7 @@ LEARNT: dict[type[BaseEstimator], dict[str, Any]] = {
         "_output_schemes": _ALWAYS,
         "float_gain_": _ALWAYS,
         "calibration_": _ALWAYS,
-        "spread_": "moves",
+        "heatmap_calibration_": None,
         "history_": _ALWAYS,
         "model_": _ALWAYS,
         "_random_state": _ALWAYS,
@@ -223,10 +223,11 @@ def _check_regressor(estimator: Any) -> None:
     _require_fit(_is_seed(estimator._split_seed), "_split_seed")
     _check_history(estimator.history_)
     _check_network(estimator.model_, estimator.image_shape_, n_schemes * n_outputs)
-    spread = estimator.spread_
+    calibration = estimator.heatmap_calibration_
     _require_fit(
-        spread == "moves" or (spread == "heatmaps" and ends_in_heatmaps(estimator.model_)),
-        "spread_",
+        calibration is None
+        or (_is_array(calibration, "f", (2, n_outputs)) and ends_in_heatmaps(estimator.model_)),
+        "heatmap_calibration_",
     )
 
 

@@ -48,7 +48,7 @@ class SelfTraining(DrawEpochs):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Draw the order, and label what was drawn of the rows without labels."""
-        batches = self._batches
+        batches = self.batches
         if epoch >= self._first_epoch:
             batches.row_shares = self._shares
         super().on_epoch_begin(epoch, logs)

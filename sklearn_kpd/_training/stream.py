@@ -98,8 +98,8 @@ class DrawEpochs(keras.callbacks.Callback):
 
     def __init__(self, batches: Batches) -> None:
         super().__init__()
-        self._batches = batches
+        self.batches = batches
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Draw the order, and the numbers of the augmentation."""
-        self._batches.draw(epoch + 1)
+        self.batches.draw(epoch + 1)

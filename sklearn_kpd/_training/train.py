@@ -21,7 +21,7 @@ from sklearn_kpd._training.optimizer import prepare
 from sklearn_kpd._training.schedules import CosineDecay, sets_learning_rate
 from sklearn_kpd._training.state import restore_training_state, training_state
 from sklearn_kpd._training.stopping import StopOnDivergence, StopOnInterrupt
-from sklearn_kpd._training.stream import makers, stream
+from sklearn_kpd._training.stream import DrawEpochs, makers, stream
 from sklearn_kpd.exceptions import DivergedError
 from sklearn_kpd.losses import leaves_missing_out
 
@@ -46,7 +46,7 @@ class Outcome:
 
 def train(
     model: keras.Model,
-    training: Batches,
+    epochs: DrawEpochs,
     validation: Batches | None,
     run: Run,
     callbacks: Callbacks,
@@ -62,12 +62,14 @@ def train(
     ----------
     model : keras.Model
         Compiled, its optimizer built.
-    training, validation : Batches
-        What to train and to validate on.
+    epochs : DrawEpochs
+        What to train on, and how each epoch is drawn from it.
+    validation : Batches or None
+        What to validate on.
     run : Run
         Seed, epochs, and where it goes on.
     callbacks : list of Callback
-        What draws the epochs of `training`, the user's, then those of :func:`schedule_callbacks`.
+        The user's first, then those of :func:`schedule_callbacks`.
     verbose : int or str
         As for ``keras.Model.fit``.
 
@@ -82,8 +84,9 @@ def train(
         If the loss became NaN or infinite.
     """
     prepare(model)
+    training = epochs.batches
     divergence, interrupt = StopOnDivergence(), StopOnInterrupt()
-    callbacks = [divergence, interrupt, *callbacks]
+    callbacks = [divergence, interrupt, epochs, *callbacks]
     if inner_optimizer(model.optimizer).use_ema:
         callbacks.append(AveragedWeights())
     before = training_state(model) if run.goes_on else None

@@ -77,8 +77,8 @@ class ConformalKeypointRegressor(RegressorMixin, MetaEstimatorMixin, BaseEstimat
         What is calibrated. "distance": the distance of label and prediction; discs of one radius
         for each keypoint. "scaled": the distance over the standard deviation that the estimator
         predicts; discs that are small where it is sure. "mahalanobis": the same along x and y;
-        ellipses. Both others than "distance" need ``predict(X, return_std=True)``, at some eight
-        times the cost, or at none where the regressor has ``spread="heatmaps"``.
+        ellipses. Both others than "distance" need ``predict(X, return_std=True)``, at some ten
+        times the cost, or at hardly any where the regressor has ``spread="heatmaps"``.
     random_state : int, RandomState instance or None, default=None
         Determines which rows are held out.
 

@@ -49,8 +49,10 @@ def test_the_variance_is_that_of_the_heatmaps(dtype):
     keras.utils.set_random_seed(0)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
-    model = tiny_heatmap((16, 16, 1), 4)
-    keras.config.set_dtype_policy(before)
+    try:
+        model = tiny_heatmap((16, 16, 1), 4)
+    finally:
+        keras.config.set_dtype_policy(before)
     names = [layer.name for layer in model.layers]
     images = np.random.default_rng(0).integers(256, size=(5, 16, 16, 1)).astype(np.uint8)
     outputs, variance = infer_with_variance(model, images)
@@ -66,7 +68,11 @@ def test_copies_and_pickles_go_without(faces):
     X, y = faces
     fitted = tiny_regressor(network=tiny_heatmap, spread="heatmaps").fit(X, y)
     expected = fitted.predict(X)
+    expected_std = fitted.predict(X, return_std=True)[1]
+    names = [compiled._NAME, compiled._NAME_WITH_VARIANCE]
+    assert all(hasattr(fitted.model_, name) for name in names)
     for other in (copy.deepcopy(fitted), pickle.loads(pickle.dumps(fitted))):
-        assert not hasattr(other.model_, compiled._NAME)
-        assert not hasattr(other.model_, compiled._NAME_WITH_VARIANCE)
+        assert not any(hasattr(other.model_, name) for name in names)
+        std = other.predict(X, return_std=True)[1]
+        np.testing.assert_allclose(std, expected_std, rtol=1e-5)
         np.testing.assert_allclose(other.predict(X), expected, rtol=1e-6)

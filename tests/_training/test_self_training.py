@@ -137,8 +137,8 @@ def test_labels_are_those_of_the_average_that_is_validated(few, monkeypatch):
 
     def watched(self, epoch, logs=None):
         begin(self, epoch, logs)
-        drawn = self._batches.drawn & self._unlabelled
-        labels.append((self._batches.rows[drawn], self._batches.values[drawn].copy()))
+        drawn = self.batches.drawn & self._unlabelled
+        labels.append((self.batches.rows[drawn], self.batches.values[drawn].copy()))
 
     monkeypatch.setattr(SelfTraining, "on_epoch_begin", watched)
     Watching.found.clear()

@@ -37,7 +37,7 @@ def run(**options):
 
 
 def trained(model, training, validation, plan, *callbacks):
-    return train(model, training, validation, plan, [DrawEpochs(training), *callbacks])
+    return train(model, DrawEpochs(training), validation, plan, list(callbacks))
 
 
 def test_the_history_holds_every_epoch():

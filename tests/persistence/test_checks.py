@@ -28,7 +28,7 @@ from tests.persistence.helpers import tuple_of
         ("flip_permutation_", [0] * 15), ("flip_permutation_", "left"),
         ("schemes_", None), ("schemes_", [[True] * 30]), ("_output_schemes", [0] * 30),
         ("float_gain_", 2.0), ("float_gain_", math.pi), ("calibration_", 3),
-        ("spread_", "files"), ("spread_", "heatmaps"),
+        ("heatmap_calibration_", 3),
         ("_random_state", -1), ("_random_state", "0"), ("history_", {"type": "dict", "items": []}),
         ("history_", {"type": "dict", "items": [["loss", "low"]]}), ("model_", None),
     ],
