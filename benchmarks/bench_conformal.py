@@ -153,21 +153,33 @@ def show(rows):
     print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def read_arguments(description):
+    """The model, the test faces, and orders of them whose halves are calibration and test."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("model")
     parser.add_argument("test")
     parser.add_argument("labels")
     parser.add_argument("--splits", type=int, default=20)
     options = parser.parse_args()
-
     model = sklearn_kpd.load(options.model)
     X = load_kaggle(options.test).data
     y = pd.read_csv(options.labels)[columns_from_names(fitted_names(model))]
+    orders = [np.random.default_rng(seed).permutation(len(X)) for seed in range(options.splits)]
+    return model, X, y, orders
+
+
+def changed(X, y):
+    """The faces of each kind of change: its name, images and labels."""
+    for name, shift in SHIFTS.items():
+        sampler = AugmentSampler(**shift, out_of_frame="keep", random_state=0)
+        yield name, *(both[len(X) :] for both in sampler.fit_resample(X, y))
+
+
+def main():
+    model, X, y, orders = read_arguments(__doc__)
     start = time.perf_counter()
     test = predicted(model, X, y)
     print(f"{len(X)} faces predicted in {time.perf_counter() - start:.0f} s")
-    orders = [np.random.default_rng(seed).permutation(len(X)) for seed in range(options.splits)]
     splits = [(order[: len(X) // 2], order[len(X) // 2 :]) for order in orders]
     show(table(test, test, splits))
 
@@ -176,9 +188,7 @@ def main():
 
     print("\nCalibrated on faces as they are, tested on others:")
     moved = {}
-    for name, shift in SHIFTS.items():
-        sampler = AugmentSampler(**shift, out_of_frame="keep", random_state=0)
-        X_moved, y_moved = (both[len(X) :] for both in sampler.fit_resample(X, y))
+    for name, X_moved, y_moved in changed(X, y):
         moved[name] = predicted(model, X_moved, y_moved)
         print(f"\n{name}")
         show(row for row in table(test, moved[name], splits) if row["promised"] == 0.9)

@@ -6,19 +6,13 @@ Both kinds are calibrated on one half of the faces as they are and measured on t
 it is and changed; halves are drawn again and again.
 """
 
-import argparse
-
 import numpy as np
 import pandas as pd
 from _sides import take_turns
-from bench_accuracy import rmse
-from bench_conformal import SHIFTS
+from bench_conformal import changed, read_arguments
 
-import sklearn_kpd
-from sklearn_kpd import AugmentSampler
 from sklearn_kpd._inference.calibration import calibrate, calibrated
-from sklearn_kpd.datasets import load_kaggle
-from sklearn_kpd.keypoints import columns_from_names, fitted_names, last_step
+from sklearn_kpd.keypoints import last_step
 
 SPREADS = ("moves", "heatmaps")
 AS_THEY_ARE = "as they are"
@@ -39,8 +33,8 @@ def measures(errors, std):
         "within 1": (scaled <= 1).mean(),
         "within 2": (scaled <= 2).mean(),
         "-log likelihood": (np.log(std) + scaled**2 / 2).mean(),
-        "RMSE": rmse(0 * errors, errors),
-        "surest half": rmse(0 * errors[surest], errors[surest]),
+        "RMSE": np.sqrt((errors**2).mean()),
+        "surest half": np.sqrt((errors[surest] ** 2).mean()),
     }
 
 
@@ -67,22 +61,9 @@ def with_std(regressor, X, spread):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model")
-    parser.add_argument("test")
-    parser.add_argument("labels")
-    parser.add_argument("--splits", type=int, default=20)
-    options = parser.parse_args()
-
-    model = sklearn_kpd.load(options.model)
+    model, X, y, orders = read_arguments(__doc__)
     regressor = last_step(model)
-    X = load_kaggle(options.test).data
-    y = pd.read_csv(options.labels)[columns_from_names(fitted_names(model))]
-    tests = {AS_THEY_ARE: (X, y)}
-    for name, shift in SHIFTS.items():
-        sampler = AugmentSampler(**shift, out_of_frame="keep", random_state=0)
-        tests[name] = tuple(both[len(X) :] for both in sampler.fit_resample(X, y))
-    orders = [np.random.default_rng(seed).permutation(len(X)) for seed in range(options.splits)]
+    tests = {AS_THEY_ARE: (X, y), **{name: faces for name, *faces in changed(X, y)}}
     found = pd.DataFrame(table(regressor, tests, orders))
     print(found.round(3).to_string(index=False), flush=True)
 

@@ -33,9 +33,7 @@ def infer(model: keras.Model, images: Array) -> Array:
     ndarray of shape (n, n_outputs), float32
         Network units.
     """
-    if not hasattr(model, _NAME):
-        setattr(model, _NAME, _Compiled(model))
-    return getattr(model, _NAME)(images)[0]
+    return _kept(model, _NAME, lambda: model)(images)[0]
 
 
 def infer_with_variance(model: keras.Model, images: Array) -> tuple[Array, Array]:
@@ -51,15 +49,14 @@ def infer_with_variance(model: keras.Model, images: Array) -> tuple[Array, Array
     outputs, variance : ndarray of shape (n, n_outputs), float32
         Network units, and their squares.
     """
-    if not hasattr(model, _NAME_WITH_VARIANCE):
-        # In single precision, as the soft-argmax.
-        variance = _Variance(dtype="float32")(model.layers[-1].input)
-        setattr(
-            model, _NAME_WITH_VARIANCE,
-            _Compiled(keras.Model(model.inputs, [*model.outputs, variance])),
-        )  # fmt: skip
-    outputs, variance = getattr(model, _NAME_WITH_VARIANCE)(images)
+    outputs, variance = _kept(model, _NAME_WITH_VARIANCE, lambda: _with_variance(model))(images)
     return outputs, variance
+
+
+def _with_variance(model: keras.Model) -> keras.Model:
+    # In single precision, as the soft-argmax.
+    variance = _Variance(dtype="float32")(model.layers[-1].input)
+    return keras.Model(model.inputs, [*model.outputs, variance])
 
 
 class _Variance(keras.layers.Layer):
@@ -78,6 +75,14 @@ class _Compiled:
     def __call__(self, images: Array) -> list[Array]:
         outputs = self._function(images.astype(np.float32, copy=False))
         return [np.asarray(output) for output in keras.tree.flatten(outputs)]
+
+
+def _kept(model: keras.Model, name: str, make: Callable[[], keras.Model]) -> _Compiled:
+    """What was compiled once, and stays with the model."""
+    if not hasattr(model, name):
+        setattr(model, name, _Compiled(make()))
+    kept: _Compiled = getattr(model, name)
+    return kept
 
 
 def _compiled(model: keras.Model) -> Callable[[Array], Any]:

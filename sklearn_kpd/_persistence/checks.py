@@ -214,19 +214,16 @@ def _check_regressor(estimator: Any) -> None:
     n_outputs = math.prod(estimator.y_shape_)
     n_schemes = _check_schemes(estimator, n_outputs)
     _require_fit(estimator.float_gain_ in (None, 1.0, 255.0), "float_gain_")
-    calibration = estimator.calibration_
-    _require_fit(
-        calibration is None or _is_array(calibration, "f", (2, n_outputs)), "calibration_"
-    )
+    for name in ("calibration_", "heatmap_calibration_"):
+        calibration = getattr(estimator, name)
+        _require_fit(calibration is None or _is_array(calibration, "f", (2, n_outputs)), name)
     seed = estimator._random_state
     _require_fit(_is_seed(seed), "_random_state")
     _require_fit(_is_seed(estimator._split_seed), "_split_seed")
     _check_history(estimator.history_)
     _check_network(estimator.model_, estimator.image_shape_, n_schemes * n_outputs)
-    calibration = estimator.heatmap_calibration_
     _require_fit(
-        calibration is None
-        or (_is_array(calibration, "f", (2, n_outputs)) and ends_in_heatmaps(estimator.model_)),
+        estimator.heatmap_calibration_ is None or ends_in_heatmaps(estimator.model_),
         "heatmap_calibration_",
     )
 

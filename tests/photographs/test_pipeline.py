@@ -96,16 +96,13 @@ def test_a_search_over_crops_on_two_workers(photographs):
     X, y = photographs
     search = GridSearchCV(
         pipeline(epochs=1),
-        [
-            {"crop__margin": [0.0], "crop__size": [24]},
-            {"crop__margin": [0.3], "crop__size": [(32, 40)]},
-        ],
+        {"crop__margin": [0.0, 0.3], "crop__size": [24, (32, 40)]},
         scoring=metrics.neg_normalized_mean_error,
         cv=GroupKFold(2),
         n_jobs=2,
         error_score="raise",
     ).fit(X, y, groups=X["path"])
-    assert len(search.cv_results_["mean_test_score"]) == 2
+    assert len(search.cv_results_["mean_test_score"]) == 4
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.predict(X).shape == y.shape
 
